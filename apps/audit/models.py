@@ -1,0 +1,118 @@
+"""The journal: one row per state change, which is audit trail and outbox at once."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.policy import Noun
+
+
+class Kind(models.TextChoices):
+    """Everything that can happen, in the order of a patient's way through the house."""
+
+    USER_SIGNED_IN = "user-signed-in", _("User signed in")
+    USER_SIGNED_OUT = "user-signed-out", _("User signed out")
+    SIGN_IN_FAILED = "sign-in-failed", _("Sign-in failed")
+    PASSWORD_CHANGED = "password-changed", _("Password changed")
+    USER_CREATED = "user-created", _("User created")
+    SITE_CHANGED = "site-changed", _("Site configuration changed")
+    PATIENT_REGISTERED = "patient-registered", _("Patient registered")
+    PATIENT_UPDATED = "patient-updated", _("Patient updated")
+    PATIENT_VIEWED = "patient-viewed", _("Patient viewed")
+    ORDER_PLACED = "order-placed", _("Order placed")
+    ORDER_CHANGED = "order-changed", _("Order changed")
+    ORDER_CANCELLED = "order-cancelled", _("Order cancelled")
+    APPOINTMENT_BOOKED = "appointment-booked", _("Appointment booked")
+    APPOINTMENT_MOVED = "appointment-moved", _("Appointment moved")
+    APPOINTMENT_CANCELLED = "appointment-cancelled", _("Appointment cancelled")
+    PATIENT_ARRIVED = "patient-arrived", _("Patient arrived")
+    STEP_SCHEDULED = "step-scheduled", _("Step scheduled")
+    WORKLIST_QUERIED = "worklist-queried", _("Worklist queried")
+    STEP_STARTED = "step-started", _("Step started")
+    STEP_COMPLETED = "step-completed", _("Step completed")
+    STEP_DISCONTINUED = "step-discontinued", _("Step discontinued")
+    STEP_CANCELLED = "step-cancelled", _("Step cancelled")
+    ASSOCIATION_REJECTED = "association-rejected", _("Association rejected")
+    FILE_REFUSED = "file-refused", _("File refused")
+    STUDY_RECEIVED = "study-received", _("Study received")
+    STUDY_MATCHED = "study-matched", _("Study matched to its order")
+    STUDY_COMPLETE = "study-complete", _("Study complete")
+    STUDY_VIEWED = "study-viewed", _("Study viewed")
+    STORAGE_COMMITTED = "storage-committed", _("Storage committed")
+    REPORT_PREPARED = "report-prepared", _("Report waiting to be read")
+    REPORT_CLAIMED = "report-claimed", _("Report claimed")
+    REPORT_DRAFTED = "report-drafted", _("Report draft saved")
+    REPORT_SIGNED = "report-signed", _("Report signed")
+    REPORT_VIEWED = "report-viewed", _("Report viewed")
+    MESSAGE_RECEIVED = "message-received", _("HL7 message received")
+    MESSAGE_REFUSED = "message-refused", _("HL7 message refused")
+    MESSAGE_SENT = "message-sent", _("HL7 message sent")
+    MESSAGE_FAILED = "message-failed", _("HL7 message failed")
+    DEVICE_ECHOED = "device-echoed", _("Device echo tested")
+
+
+class Event(models.Model):
+    """What happened, to what, when, by whom and through which door.
+
+    Never holds patient names: `details` carries keys, numbers and UIDs. Rows are written
+    by `audit.services.record` only and never change, but for `delivered_at` (the outbox
+    stamp) and the seal (`position`, `digest`: the hash chain, set once by the sealer).
+    """
+
+    policy_noun = Noun.JOURNAL
+
+    kind = models.CharField(_("what"), max_length=32, choices=Kind.choices)
+    at = models.DateTimeField(_("when"), auto_now_add=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    protocol = models.CharField(_("door"), max_length=16)
+    peer = models.CharField(_("peer"), max_length=128, blank=True)
+    address = models.CharField(_("address"), max_length=64, blank=True)
+    subject_type = models.CharField(_("subject type"), max_length=64, blank=True)
+    subject_id = models.CharField(_("subject"), max_length=64, blank=True)
+    # Keys, not foreign keys: this room lies below patients and orders.
+    patient_id = models.BigIntegerField(_("patient key"), null=True, blank=True)
+    accession_number = models.CharField(_("accession number"), max_length=64, blank=True)
+    study_instance_uid = models.CharField(_("Study Instance UID"), max_length=64, blank=True)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    position = models.BigIntegerField(_("position in the chain"), null=True, unique=True)
+    digest = models.CharField(_("digest"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("journal row")
+        verbose_name_plural = _("journal")
+        ordering = ("-id",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # A row is sealed as a whole: a place in the chain has a digest and vice versa.
+            models.CheckConstraint(
+                condition=models.Q(position__isnull=True, digest="")
+                | (models.Q(position__isnull=False) & ~models.Q(digest="")),
+                name="event_sealed_as_a_whole",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["subject_type", "subject_id"], name="event_by_subject"),
+            models.Index(fields=["patient_id", "id"], name="event_by_patient"),
+            models.Index(fields=["accession_number", "id"], name="event_by_accession"),
+            models.Index(fields=["kind", "id"], name="event_by_kind"),
+            # The outbox: rows whose subscribers have not been started yet.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(delivered_at=None),
+                name="event_undelivered",
+            ),
+            # The sealer: rows without a place in the chain.
+            models.Index(fields=["id"], condition=models.Q(position=None), name="event_unsealed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} #{self.pk}"

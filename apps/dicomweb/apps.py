@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class DICOMwebConfig(AppConfig):
+    name = "apps.dicomweb"

@@ -1,0 +1,155 @@
+"""Reports: one per order, its drafts, and the signed versions that never change."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.policy import Noun
+from apps.orders.models import Order, Procedure
+from apps.reports.querysets import ReportQuerySet
+
+
+class Section(models.TextChoices):
+    """The parts of a report, in reading order."""
+
+    TECHNIQUE = "technique", _("Technique")
+    FINDINGS = "findings", _("Findings")
+    IMPRESSION = "impression", _("Impression")
+
+
+class ReportTemplate(models.Model):
+    """Text to start from; chosen by procedure, else by modality."""
+
+    policy_noun = Noun.TEMPLATE
+
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    modality = models.CharField(
+        _("modality"), max_length=16, blank=True, help_text=_("Empty: any modality.")
+    )
+    procedures = models.ManyToManyField(Procedure, verbose_name=_("procedures"), blank=True)
+    technique = models.TextField(_("technique"), blank=True)
+    findings = models.TextField(_("findings"), blank=True)
+    impression = models.TextField(_("impression"), blank=True)
+    active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        verbose_name = _("report template")
+        verbose_name_plural = _("report templates")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Report(models.Model):
+    """The report of one order, and what is being written for its next version."""
+
+    policy_noun = Noun.REPORT
+
+    class Status(models.TextChoices):
+        """ris.md section 3."""
+
+        UNREAD = "unread", _("Unread")
+        CLAIMED = "claimed", _("Claimed")
+        DRAFT = "draft", _("Draft")
+        PRELIMINARY = "preliminary", _("Preliminary")
+        FINAL = "final", _("Final")
+        ADDENDED = "addended", _("With addendum")
+        CORRECTED = "corrected", _("Corrected")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    order = models.OneToOneField(
+        Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="report"
+    )
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.UNREAD
+    )
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("claimed by"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    technique = models.TextField(_("technique"), blank=True)
+    findings = models.TextField(_("findings"), blank=True)
+    impression = models.TextField(_("impression"), blank=True)
+    # Counts saves: two editors of one draft are told of one another.
+    revision = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ReportQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
+        ordering = ("created_at", "id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # A claimed report or a draft has an owner, and since when.
+            models.CheckConstraint(
+                condition=~models.Q(status__in=["claimed", "draft"])
+                | models.Q(claimed_by__isnull=False, claimed_at__isnull=False),
+                name="report_claimed_has_owner",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["status", "created_at"], name="report_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.order)
+
+
+class ReportVersion(models.Model):
+    """A signed state of a report: text, signer, PDF and hash. Written once."""
+
+    policy_noun = Noun.REPORT
+
+    class Status(models.TextChoices):
+        """HL7 table 0123 beside: P, F, F (addendum), C."""
+
+        PRELIMINARY = "preliminary", _("Preliminary")
+        FINAL = "final", _("Final")
+        ADDENDUM = "addendum", _("Addendum")
+        CORRECTED = "corrected", _("Corrected")
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveSmallIntegerField(_("version"))
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices)
+    technique = models.TextField(_("technique"), blank=True)
+    findings = models.TextField(_("findings"), blank=True)
+    impression = models.TextField(_("impression"), blank=True)
+    # Who the patient was when it was signed: name, identifier, date of birth, sex.
+    patient_header = models.JSONField(_("patient at the time"), default=dict)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    signer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("signed by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    signed_at = models.DateTimeField(_("signed at"))
+    pdf = models.BinaryField(_("PDF"))
+    pdf_sha256 = models.CharField(_("SHA-256 of the PDF"), max_length=64)
+
+    class Meta:
+        verbose_name = _("report version")
+        verbose_name_plural = _("report versions")
+        ordering = ("report", "number")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # Versions of a report are counted.
+            models.UniqueConstraint(fields=["report", "number"], name="report_version_counted"),
+            # A signed version says something.
+            models.CheckConstraint(
+                condition=~models.Q(findings="", impression=""),
+                name="report_version_not_empty",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.report} v{self.number}"

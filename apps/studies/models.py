@@ -1,0 +1,183 @@
+"""The index of what is stored: a projection of the files, rebuildable from them."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.policy import Noun
+from apps.orders.models import RequestedProcedure
+from apps.patients.models import Patient
+from apps.studies.querysets import StudyQuerySet
+
+
+class Study(models.Model):
+    """A study as received.
+
+    Patient columns are copies of the headers, so that queries join nothing.
+    """
+
+    policy_noun = Noun.STUDY
+
+    class Status(models.TextChoices):
+        RECEIVING = "receiving", _("Receiving")
+        AVAILABLE = "available", _("Available")
+        VERIFIED = "verified", _("Verified")
+        REJECTED = "rejected", _("Rejected")
+
+    class Match(models.TextChoices):
+        """How the study found its order; the reason is kept in `match_reason`."""
+
+        UNMATCHED = "unmatched", _("No order found")
+        MATCHED = "matched", _("Matched")
+        CONFLICT = "conflict", _("Contradicts its order")
+
+    study_instance_uid = models.CharField(_("Study Instance UID"), max_length=64, unique=True)
+    # Null until an order or an identifier says who it is; never guessed from a name.
+    patient = models.ForeignKey(
+        Patient,
+        verbose_name=_("patient"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="studies",
+    )
+    procedures = models.ManyToManyField(
+        RequestedProcedure,
+        verbose_name=_("requested procedures"),
+        related_name="studies",
+        blank=True,
+    )
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.RECEIVING
+    )
+    match = models.CharField(
+        _("match"), max_length=16, choices=Match.choices, default=Match.UNMATCHED
+    )
+    match_reason = models.CharField(_("reason of the match"), max_length=200, blank=True)
+    # From the headers, as sent.
+    patient_name = models.CharField(_("patient name"), max_length=324, blank=True)
+    patient_search_name = models.CharField(max_length=324, blank=True, editable=False)
+    patient_identifier = models.CharField(_("Patient ID"), max_length=64, blank=True)
+    patient_identifier_issuer = models.CharField(_("issuer"), max_length=64, blank=True)
+    patient_birth_date = models.CharField(_("date of birth"), max_length=8, blank=True)
+    patient_sex = models.CharField(_("sex"), max_length=16, blank=True)
+    study_date = models.DateField(_("study date"), null=True, blank=True)
+    study_time = models.TimeField(_("study time"), null=True, blank=True)
+    accession_number = models.CharField(_("accession number"), max_length=64, blank=True)
+    study_id = models.CharField(_("study ID"), max_length=64, blank=True)
+    description = models.CharField(_("description"), max_length=128, blank=True)
+    referring_physician = models.CharField(_("referring physician"), max_length=324, blank=True)
+    # Denormalised: `\CT\PT\` (bounded on both sides, so that `\CT\` finds it), counters, bytes.
+    modalities = models.CharField(_("modalities"), max_length=128, blank=True)
+    series_count = models.PositiveIntegerField(_("series"), default=0)
+    instance_count = models.PositiveIntegerField(_("instances"), default=0)
+    size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    revision = models.PositiveIntegerField(default=0)  # grows with every change: the ETag
+    received_at = models.DateTimeField(_("received"), auto_now_add=True)
+    last_instance_at = models.DateTimeField(_("last image"))
+
+    objects = StudyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("study")
+        verbose_name_plural = _("studies")
+        ordering = ("-study_date", "-id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # A study has its UID.
+            models.CheckConstraint(
+                condition=~models.Q(study_instance_uid=""), name="study_has_uid"
+            ),
+            # A matched study has a patient.
+            models.CheckConstraint(
+                condition=~models.Q(match="matched") | models.Q(patient__isnull=False),
+                name="study_matched_has_patient",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # The studies page and QIDO without keys: newest first, keyset paging.
+            models.Index(fields=["-study_date", "-id"], name="study_newest_first"),
+            models.Index(fields=["patient_search_name"], name="study_by_patient_name"),
+            models.Index(fields=["patient_identifier"], name="study_by_patient_id"),
+            models.Index(fields=["accession_number"], name="study_by_accession"),
+            # The settling sweep: studies still receiving, oldest image first.
+            models.Index(
+                fields=["last_instance_at"],
+                condition=models.Q(status="receiving"),
+                name="study_receiving",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.study_instance_uid
+
+    @property
+    def modality_list(self) -> list[str]:
+        return [one for one in self.modalities.split("\\") if one]
+
+
+class Series(models.Model):
+    policy_noun = Noun.STUDY
+
+    series_instance_uid = models.CharField(_("Series Instance UID"), max_length=64, unique=True)
+    study = models.ForeignKey(
+        Study, verbose_name=_("study"), on_delete=models.CASCADE, related_name="series"
+    )
+    modality = models.CharField(_("modality"), max_length=16, blank=True)
+    number = models.IntegerField(_("number"), null=True, blank=True)
+    description = models.CharField(_("description"), max_length=128, blank=True)
+    body_part = models.CharField(_("body part"), max_length=64, blank=True)
+    laterality = models.CharField(_("laterality"), max_length=16, blank=True)
+    protocol_name = models.CharField(_("protocol"), max_length=128, blank=True)
+    station_name = models.CharField(_("station"), max_length=64, blank=True)
+    series_date = models.DateField(_("date"), null=True, blank=True)
+    series_time = models.TimeField(_("time"), null=True, blank=True)
+    performed_step_start = models.CharField(max_length=32, blank=True)
+    instance_count = models.PositiveIntegerField(_("instances"), default=0)
+    revision = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("series")
+        verbose_name_plural = _("series")
+        ordering = ("number", "id")
+
+    def __str__(self) -> str:
+        return self.series_instance_uid
+
+
+class Instance(models.Model):
+    """One stored SOP instance. The file is the truth, this row its index entry."""
+
+    policy_noun = Noun.STUDY
+
+    sop_instance_uid = models.CharField(_("SOP Instance UID"), max_length=64, unique=True)
+    series = models.ForeignKey(
+        Series,
+        verbose_name=_("series"),
+        on_delete=models.CASCADE,
+        related_name="instances",
+    )
+    sop_class_uid = models.CharField(_("SOP Class UID"), max_length=64)
+    transfer_syntax_uid = models.CharField(_("transfer syntax"), max_length=64)
+    number = models.IntegerField(_("number"), null=True, blank=True)
+    rows = models.PositiveIntegerField(_("rows"), null=True, blank=True)
+    columns = models.PositiveIntegerField(_("columns"), null=True, blank=True)
+    frames = models.PositiveIntegerField(_("frames"), default=1)
+    # Name in the DICOM storage, made by us: never from what a peer sent.
+    file_name = models.CharField(_("file"), max_length=200, unique=True)
+    size = models.PositiveBigIntegerField(_("bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    # zstd of the data set up to the pixel data, as stored: metadata without opening files.
+    header = models.BinaryField(_("header"))
+    # [[offset, length], ...] per frame; null where frames must be cut from the file.
+    frame_table = models.JSONField(_("frame table"), null=True, blank=True)
+    source = models.CharField(_("sent by"), max_length=64, blank=True)
+    received_at = models.DateTimeField(_("received"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("instance")
+        verbose_name_plural = _("instances")
+        ordering = ("number", "id")
+
+    def __str__(self) -> str:
+        return self.sop_instance_uid

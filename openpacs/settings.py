@@ -1,0 +1,259 @@
+"""Every setting of the department, each from the environment with a working default.
+
+Embedded (nothing set): SQLite, files below OPENPACS_HOME, a Celery broker that is a
+folder. At scale DATABASE_URL, REDIS_URL and DICOM_STORAGE move each part off it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from openpacs.secret_key import load_secret_key
+
+django_stubs_ext.monkeypatch()
+
+env: Any = environ.Env()  # type: ignore[no-untyped-call]
+BASE_DIR = Path(__file__).resolve().parent.parent
+BUILD_DIR = BASE_DIR / "build"  # made by `make install`: viewer, kit, collected static
+
+# --- Where the department lives -----------------------------------------------------
+OPENPACS_HOME = Path(env("OPENPACS_HOME", default=str(BASE_DIR / "var"))).resolve()
+OPENPACS_BIND = env("OPENPACS_BIND", default="127.0.0.1")
+OPENPACS_HTTP_PORT = env.int("OPENPACS_HTTP_PORT", default=8000)
+OPENPACS_DICOM_PORT = env.int("OPENPACS_DICOM_PORT", default=11112)
+OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
+OPENPACS_AE_TITLE = env("OPENPACS_AE_TITLE", default="OPENPACS")
+OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
+SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
+OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = env("SECRET_KEY", default="") or load_secret_key(OPENPACS_HOME)
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- Rooms, from the lowest to the highest (the arrows are in pyproject.toml) -------
+INSTALLED_APPS = [
+    "apps.accounts",
+    "apps.audit",
+    "apps.patients",
+    "apps.orders",
+    "apps.scheduling",
+    "apps.worklist",
+    "apps.studies",
+    "apps.reports",
+    "apps.viewer",
+    "apps.dimse",
+    "apps.dicomweb",
+    "apps.hl7",
+    "apps.routing",
+    "apps.site",
+    "openpacs.admin.OpenpacsAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.SessionLimitMiddleware",
+    "apps.accounts.middleware.SignInMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "openpacs.urls"
+WSGI_APPLICATION = "openpacs.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.accounts.navigation.navigation",
+            ],
+        },
+    },
+]
+
+# --- Engines ------------------------------------------------------------------------
+SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{OPENPACS_HOME}/openpacs.db")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that will write takes its lock at once, so that two
+    # writers wait for one another instead of failing half-way.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": SQLITE_PRAGMAS,
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env("REDIS_URL", default="")
+BROKER_DIR = OPENPACS_HOME / "broker"
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": OPENPACS_HOME / "files"},
+    },
+    # DICOM_STORAGE=s3://bucket/prefix?endpoint_url=...&region_name=...
+    "dicom": {
+        "BACKEND": "apps.studies.storage.DicomFileStorage",
+        "OPTIONS": {"location": env("DICOM_STORAGE", default=str(OPENPACS_HOME / "dicom"))},
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Celery -------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+if not REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_DIR / "queue"),
+        "data_folder_out": str(BROKER_DIR / "queue"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.1,
+    }
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "apps.studies.tasks.*": {"queue": "ingest"},
+    "apps.hl7.tasks.*": {"queue": "outbound"},
+    "apps.routing.tasks.*": {"queue": "outbound"},
+}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "deliver-waiting-events": {
+        "task": "apps.audit.tasks.deliver_waiting",
+        "schedule": 5.0,
+    },
+    "seal-journal": {"task": "apps.audit.tasks.seal_journal", "schedule": 5.0},
+    "ingest-spool": {"task": "apps.studies.tasks.ingest_spool", "schedule": 5.0},
+    "settle-quiet-studies": {
+        "task": "apps.studies.tasks.settle_quiet_studies",
+        "schedule": 5.0,
+    },
+    "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
+}
+
+# --- The wiring of the hospital: which journal rows start which work ----------------
+AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
+    "study-matched": ["apps.reports.tasks.prepare_report"],
+    "step-completed": ["apps.reports.tasks.prepare_report_for_step"],
+    "report-signed": ["apps.hl7.tasks.send_result"],
+}
+
+# --- Who may enter ------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "accounts:login"
+SESSION_IDLE_SECONDS = env.int("OPENPACS_SESSION_IDLE", default=15 * 60)
+SESSION_ABSOLUTE_SECONDS = env.int("OPENPACS_SESSION_ABSOLUTE", default=12 * 3600)
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+
+# --- What the browser is told ---------------------------------------------------------
+TLS = env.bool("OPENPACS_TLS", default=False)  # a TLS front stands before the web server
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SECURE_HSTS_SECONDS = 31536000 if TLS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [SELF],
+    }
+}
+
+# --- Language, time, static files ---------------------------------------------------
+LANGUAGE_CODE = env("OPENPACS_LANGUAGE", default="en")
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env("OPENPACS_TIME_ZONE", default="UTC")
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BUILD_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static", ("kit", BUILD_DIR / "kit")]
+WHITENOISE_ROOT = BUILD_DIR / "public"  # holds viewer/: served at /viewer/
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "pynetdicom": {"level": "WARNING"},  # it writes patient names at INFO
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,16 @@
+"""The site's settings, changed in a few lines for tests."""
+
+import os
+import tempfile
+
+os.environ.setdefault("OPENPACS_HOME", tempfile.mkdtemp(prefix="openpacs-test-"))
+
+from openpacs.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
+STORAGES = {
+    **STORAGES,  # noqa: F405
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
