@@ -1,0 +1,50 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.audit.services import Origin
+from tests.factories import make_user
+
+SAMPLES = Path(
+    os.environ.get("OPENPACS_SAMPLES", Path(__file__).parents[1] / ".." / "shared" / "data")
+).resolve()
+
+
+@pytest.fixture
+def origin() -> Origin:
+    return Origin(protocol="test", peer="tests", address="127.0.0.1")
+
+
+@pytest.fixture
+def user_of(db: None) -> Callable[[str], User]:
+    """A user holding one role: `user_of("radiologist")`."""
+    return make_user
+
+
+@pytest.fixture
+def as_role(user_of: Callable[[str], User]) -> Callable[[str], Client]:
+    """A browser in which a user of that role is signed in: `as_role("front-desk")`."""
+
+    def sign_in(role: str) -> Client:
+        client = Client()
+        client.force_login(user_of(role), backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The public sample data; tests that need it are skipped by name where it is absent."""
+    if not (SAMPLES / "MANIFEST.csv").is_file():
+        message = f"the public sample data is not at {SAMPLES} (set OPENPACS_SAMPLES)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return SAMPLES
