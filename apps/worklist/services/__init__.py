@@ -1,0 +1,1 @@
+"""Verbs of the worklist, by noun: bookings, scheduled steps, performed steps."""
