@@ -1,0 +1,94 @@
+"""Specific Character Set (0008,0005): reading any, writing what the receiver can read."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from pydicom.charset import convert_encodings, decode_bytes, encode_string
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import TEXT_VR_DELIMS, PersonName
+
+UTF8 = "ISO_IR 192"
+_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+
+
+def python_encodings(character_set: str | Sequence[str] | None) -> list[str]:
+    """Python's codecs for a Specific Character Set; unknown terms are read as Latin-1."""
+    terms = (
+        character_set.split("\\") if isinstance(character_set, str) else list(character_set or ())
+    )
+    try:
+        return list(convert_encodings([term.strip() for term in terms]))
+    except (LookupError, ValueError, UserWarning):
+        return ["latin-1"]
+
+
+def decode(raw: bytes, character_set: str | Sequence[str] | None) -> str:
+    """Text of a data element; bytes that fit no character set become replacement characters."""
+    try:
+        return decode_bytes(raw, python_encodings(character_set), TEXT_VR_DELIMS)
+    except (LookupError, ValueError, UserWarning):
+        return raw.decode("latin-1")
+
+
+def encodable(text: str, character_set: str) -> bool:
+    """Can `text` be written in a character set without loss?"""
+    if text.isascii() or not character_set:
+        return text.isascii()
+    try:
+        encode_string(text, python_encodings(character_set))
+    except (ValueError, LookupError, UserWarning):
+        return False
+    return True
+
+
+def pick_character_set(texts: Sequence[str], *, preferred: str = "") -> str:
+    """The character set to write `texts` in: empty (ASCII), the preferred one, else UTF-8."""
+    if all(text.isascii() for text in texts):
+        return ""
+    if preferred and all(encodable(text, preferred) for text in texts):
+        return preferred
+    return UTF8
+
+
+def fit_text(text: str, character_set: str) -> str:
+    """`text` in characters of the set: accents are dropped, what is left over becomes `?`.
+
+    For receivers that cannot read more: a name with a `?` is seen, a missing patient is not.
+    """
+    if encodable(text, character_set):
+        return text
+    return "".join(_nearest(char, character_set) for char in text)
+
+
+def fit_dataset(dataset: Dataset, character_set: str) -> Dataset:
+    """Make every text of `dataset` writable in `character_set` and declare it, in place."""
+    _fit_items(dataset, character_set)
+    if character_set:
+        dataset.SpecificCharacterSet = character_set.split("\\")
+    return dataset
+
+
+def _nearest(char: str, character_set: str) -> str:
+    if encodable(char, character_set):
+        return char
+    bare = "".join(
+        part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part)
+    )
+    return bare if bare and encodable(bare, character_set) else "?"
+
+
+def _fit_items(dataset: Dataset, character_set: str) -> None:
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _fit_items(item, character_set)
+        elif element.VR in _TEXT_VRS and element.value:
+            element.value = _fit_value(element.value, character_set)
+
+
+def _fit_value(value: object, character_set: str) -> object:
+    if isinstance(value, MultiValue | list):
+        return [_fit_value(one, character_set) for one in value]
+    fitted = fit_text(str(value), character_set)
+    return PersonName(fitted) if isinstance(value, PersonName) else fitted

@@ -1,0 +1,132 @@
+"""Matching keys of a query: what a C-FIND identifier or a QIDO address asks for (PS3.4 C.2.2.2)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+MAX_LENGTH = 1024  # characters of one value: longer ones are no honest question
+MAX_VALUES = 2000  # UIDs in one list
+MAX_DEPTH = 8
+# PS3.4 C.2.2.2.4: these have no wildcards; C.2.2.2.5: these have ranges.
+_WITHOUT_WILDCARDS = frozenset(
+    {"AS", "AT", "DA", "DS", "DT", "FD", "FL", "IS", "OB", "OD", "OF", "OL", "OV", "OW"}
+    | {"SL", "SS", "SV", "TM", "UI", "UL", "UN", "US", "UV"}
+)
+_RANGED = frozenset({"DA", "TM", "DT"})
+
+
+class BadKeyError(ValueError):
+    """A key that cannot be asked for: too long, too deep, not a value of its kind."""
+
+
+class Matching(StrEnum):
+    """How a key is to be compared (PS3.4 C.2.2.2.1 to C.2.2.2.6)."""
+
+    UNIVERSAL = "universal"
+    SINGLE = "single value"
+    LIST = "list"
+    WILDCARD = "wildcard"
+    RANGE = "range"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One attribute asked for.
+
+    `path` holds keywords from the outside in: `("ScheduledProcedureStepSequence", "Modality")`;
+    an attribute without a keyword is named by its tag in hexadecimal. `values` is empty for
+    universal matching. A sequence without an item is one universal key of VR `SQ`.
+    """
+
+    path: tuple[str, ...]
+    vr: str
+    matching: Matching
+    values: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path with dots, as messages and QIDO write it."""
+        return ".".join(self.path)
+
+    @property
+    def value(self) -> str:
+        """The first value; empty for universal matching."""
+        return self.values[0] if self.values else ""
+
+
+def parse_keys(identifier: Dataset) -> list[Key]:
+    """Every key of a C-FIND identifier, sequences flattened; raises BadKeyError."""
+    return list(_walk(identifier, ()))
+
+
+def make_key(path: Sequence[str], values: Sequence[str], *, vr: str = "") -> Key:
+    """A key from text values, `*` and empty meaning universal; raises BadKeyError."""
+    vr = vr or keyword_vr(path[-1])
+    kept = tuple(value.strip(" \0") for value in values if value.strip(" \0"))
+    if len(kept) > MAX_VALUES or any(len(value) > MAX_LENGTH for value in kept):
+        raise BadKeyError(f"{'.'.join(path)}: too long")
+    return Key(tuple(path), vr, *_kind(vr, kept))
+
+
+def keyword_vr(keyword: str) -> str:
+    """The dictionary's VR of a keyword, `UN` where it has none."""
+    tag = tag_for_keyword(keyword)
+    # `US or SS` and the like: the first will do for matching.
+    return dictionary_VR(tag).split(" ")[0] if tag is not None else "UN"
+
+
+def collapse(pattern: str) -> str:
+    """A wildcard pattern without runs of `*`, which would only cost time."""
+    return re.sub(r"\*+", "*", pattern)
+
+
+def _kind(vr: str, values: tuple[str, ...]) -> tuple[Matching, tuple[str, ...]]:
+    if not values or (len(values) == 1 and collapse(values[0]) == "*"):
+        return Matching.UNIVERSAL, ()
+    if len(values) > 1:
+        return Matching.LIST, values
+    if vr in _RANGED and _is_range(vr, values[0]):
+        return Matching.RANGE, values
+    if vr not in _WITHOUT_WILDCARDS and ("*" in values[0] or "?" in values[0]):
+        return Matching.WILDCARD, (collapse(values[0]),)
+    return Matching.SINGLE, values
+
+
+def _is_range(vr: str, value: str) -> bool:
+    # In a DT the dash may be the sign of an offset from UTC (PS3.5 table 6.2-1).
+    if vr == "DT":
+        value = re.sub(r"-(?:1[0-2]|0\d)[03]0(?=$|-)", "", value)
+    return "-" in value
+
+
+def _walk(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Key]:
+    if len(path) > MAX_DEPTH:
+        raise BadKeyError(f"{'.'.join(path)}: nested too deeply")
+    for element in dataset:
+        if element.keyword in ("SpecificCharacterSet", "TimezoneOffsetFromUTC"):
+            continue
+        here = (*path, element.keyword or f"{element.tag:08X}")
+        if element.VR != "SQ":
+            yield make_key(here, _texts(element.value), vr=element.VR)
+        elif not element.value or not element.value[0]:
+            yield Key(here, "SQ", Matching.UNIVERSAL)
+        else:
+            # PS3.4 C.2.2.2.6: a sequence key has one item.
+            yield from _walk(element.value[0], here)
+
+
+def _texts(value: object) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, MultiValue | list | tuple):
+        return [_text(one) for one in value]
+    return [_text(value)]
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,19 @@
+"""Unique identifiers (PS3.5 section 9)."""
+
+import re
+import uuid
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+def new_uid() -> str:
+    """A UID made from a random UUID, below the root 2.25 (PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def valid_uid(text: str) -> bool:
+    """Digits in dotted components, at most 64 characters.
+
+    Leading zeros are forbidden by PS3.5 9.1 and still found in the field: they are let pass.
+    """
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
