@@ -43,6 +43,7 @@ class Kind(models.TextChoices):
     STORAGE_COMMITTED = "storage-committed", _("Storage committed")
     REPORT_PREPARED = "report-prepared", _("Report waiting to be read")
     REPORT_CLAIMED = "report-claimed", _("Report claimed")
+    REPORT_RELEASED = "report-released", _("Report given back")
     REPORT_DRAFTED = "report-drafted", _("Report draft saved")
     REPORT_SIGNED = "report-signed", _("Report signed")
     REPORT_VIEWED = "report-viewed", _("Report viewed")
