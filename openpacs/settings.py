@@ -52,7 +52,7 @@ INSTALLED_APPS = [
     "apps.hl7",
     "apps.routing",
     "apps.site",
-    "openpacs.admin.OpenpacsAdminConfig",
+    "openpacs.apps.OpenpacsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -209,6 +209,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False  # accounts are unlocked from the list of users
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 
 # --- What the browser is told ---------------------------------------------------------

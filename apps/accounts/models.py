@@ -23,6 +23,8 @@ class Role(models.TextChoices):
 class User(AbstractUser):
     """A person with a login. Rights come from roles, read through `accounts.policy`."""
 
+    policy_noun = "user"  # policy.Noun.USER, which is a module above
+
     title = models.CharField(_("title"), max_length=64, blank=True, help_text=_("Dr, Prof."))
     must_change_password = models.BooleanField(
         _("must change password at next login"), default=False

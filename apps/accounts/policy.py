@@ -163,6 +163,20 @@ def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
     return model._default_manager.none()
 
 
+def rights_of(role: Role) -> list[str]:
+    """What a role may do, a line per noun: `Patient: view, change`; for showing, not deciding."""
+    lines = []
+    for noun, entry in _TABLE[role].items():
+        words = ", ".join(str(act.label).lower() for act in _granted(entry))
+        own = _(" (own only)") if entry.startswith("o") else ""
+        lines.append(f"{noun.label}: {words}{own}")
+    return lines
+
+
+def _granted(entry: str) -> list[Action]:
+    return [action for letter, action in _LETTERS.items() if letter in entry]
+
+
 def _owned(model: type[models.Model], user: User) -> Any:
     owned_by = getattr(model._default_manager.all(), "owned_by", None)
     return owned_by(user) if owned_by else model._default_manager.none()

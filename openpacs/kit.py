@@ -1,0 +1,68 @@
+"""Copies what the browser needs out of node_modules into build/kit: `python -m openpacs.kit`.
+
+Whole packages hold megabytes of variants nobody is served; only these files are collected.
+Style sheets and their fonts keep their places relative to one another, so that the url()s
+in them stay right when the static files are hashed. References to files left behind (source
+maps, font formats from before woff2) are cut out: hashing refuses a dangling one.
+"""
+
+import logging
+import re
+import shutil
+import sys
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MODULES = BASE_DIR / "node_modules"
+KIT = BASE_DIR / "build" / "kit"
+
+# Glob below node_modules -> folder below build/kit.
+FILES = {
+    "@tabler/core/dist/css/tabler.min.css": "tabler/css",
+    "@tabler/core/dist/js/tabler.min.js": "tabler/js",
+    "@tabler/icons-webfont/dist/tabler-icons-300.min.css": "icons",
+    "@tabler/icons-webfont/dist/fonts/tabler-icons-300.woff2": "icons/fonts",
+    "@tabler/icons-webfont/LICENSE": "icons",
+    "@fontsource-variable/ibm-plex-sans/wght.css": "plex",
+    "@fontsource-variable/ibm-plex-sans/files/*-wght-normal.woff2": "plex/files",
+    "@fontsource-variable/ibm-plex-sans/LICENSE": "plex",
+    "htmx.org/dist/htmx.min.js": "htmx",
+    "htmx.org/LICENSE": "htmx",
+}
+DANGLING = re.compile(
+    r"""\s*/[*/]\#\ sourceMappingURL=[^\s*]+(\s*\*/)?   # source maps
+      | ,url\("[^"]+\.(woff|ttf)\?[^"]*"\)\ format\("\w+"\)""",
+    re.VERBOSE,
+)
+
+log = logging.getLogger(__name__)
+
+
+def copy_kit(modules: Path = MODULES, kit: Path = KIT) -> int:
+    """Fill `kit` anew; returns how many files were copied. Missing files are an error."""
+    found = {pattern: sorted(modules.glob(pattern)) for pattern in FILES}
+    missing = [pattern for pattern, paths in found.items() if not paths]
+    if missing:
+        raise FileNotFoundError(f"not in {modules}: {', '.join(missing)}; run npm ci first")
+    shutil.rmtree(kit, ignore_errors=True)
+    for pattern, paths in found.items():
+        target = kit / FILES[pattern]
+        target.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            _copy(path, target / path.name)
+    return sum(len(paths) for paths in found.values())
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.suffix in {".css", ".js"}:
+        target.write_text(DANGLING.sub("", source.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        shutil.copy2(source, target)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        log.info("%d files in %s", copy_kit(), KIT)
+    except FileNotFoundError as problem:
+        sys.exit(str(problem))
