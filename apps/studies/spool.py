@@ -1,0 +1,140 @@
+"""The spool: files that were accepted and are not indexed yet. The file is the queue.
+
+Below its root: `partial/` (being written), `incoming/` (durable, waiting), `failed/`
+(could not be indexed; each with a `.reason` beside it). Names are made here, never from
+what a peer sent.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+SUFFIX = ".dcm"
+POLL_SECONDS = 0.01
+ABANDONED_SECONDS = 15 * 60  # longer than any transfer may last
+
+
+class Spool:
+    """A spool folder; several processes may use one at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.partial = root / "partial"
+        self.incoming = root / "incoming"
+        self.rejected = root / "failed"
+        for folder in (self.partial, self.incoming, self.rejected):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def write(self, parts: Iterable[bytes | memoryview]) -> Path:
+        """Keep one whole PS3.10 file (preamble, meta, data set); returns its path.
+
+        When this returns the file survives a power failure: data synced, renamed, folder
+        synced, in this order. On any error nothing is left behind and it propagates.
+        """
+        name = f"{time.time_ns():020d}-{secrets.token_hex(8)}{SUFFIX}"
+        partial, final = self.partial / f"{name}.part", self.incoming / name
+        try:
+            _write_synced(partial, parts)
+            partial.rename(final)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_folder(self.incoming)
+        return final
+
+    def waiting(self) -> list[Path]:
+        """Files to be indexed, oldest first."""
+        return _files(self.incoming)
+
+    def failed(self) -> list[Path]:
+        """Files that could not be indexed, oldest first."""
+        return _files(self.rejected)
+
+    def find(self, name: str) -> Path | None:
+        """A waiting or failed file by its bare name; None for anything else."""
+        known = {path.name: path for path in (*self.waiting(), *self.failed())}
+        return known.get(name)
+
+    def fail(self, path: Path, reason: str) -> Path:
+        """Put a file aside for good, with the reason in plain words; returns where it is."""
+        target = self.rejected / path.name
+        _write_synced(_reason_file(target), [reason.encode()])
+        path.rename(target)
+        sync_folder(self.rejected)
+        return target
+
+    def reason(self, path: Path) -> str:
+        """Why a file failed; empty for one that did not."""
+        try:
+            return _reason_file(path).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def retry(self, path: Path) -> Path:
+        """Put a failed file back in the queue."""
+        target = self.incoming / path.name
+        path.rename(target)
+        _reason_file(path).unlink(missing_ok=True)
+        sync_folder(self.incoming)
+        return target
+
+    def discard(self, path: Path) -> None:
+        """Remove a file that is indexed, or that nobody wants; one that is gone is no error."""
+        path.unlink(missing_ok=True)
+        _reason_file(path).unlink(missing_ok=True)
+
+    def wait_until_taken(self, paths: Sequence[Path], timeout: float) -> bool:
+        """Wait until none of `paths` is in the queue any more; False after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        left = list(paths)
+        while left := [path for path in left if path.exists()]:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def sweep_abandoned(self) -> int:
+        """Remove half-written files of processes that died; nobody was told they are safe."""
+        oldest = time.time() - ABANDONED_SECONDS
+        abandoned = [path for path in self.partial.iterdir() if path.stat().st_mtime < oldest]
+        for path in abandoned:
+            path.unlink(missing_ok=True)
+        return len(abandoned)
+
+
+def default_spool() -> Spool:
+    """The spool of this site (OPENPACS_SPOOL)."""
+    return Spool(Path(settings.SPOOL_DIR))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and links in a folder survive a power failure."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_synced(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reason_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.reason")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
