@@ -10,7 +10,7 @@ from django.db.models.functions import TruncTime, Upper
 from django.utils import timezone
 
 from apps.dicom.dates import Range, parse_date_range, parse_time_range
-from apps.dicom.keys import BadKey, Key, Matching
+from apps.dicom.keys import BadKeyError, Key, Matching
 from apps.dicom.lookups import date_condition, name_condition, text_condition
 from apps.patients.models import PatientIdentifier
 
@@ -67,7 +67,7 @@ class ScheduledStepQuerySet(models.QuerySet["ScheduledStep"]):
 
         Keys may stand in the Scheduled Procedure Step Sequence, where they belong, or at
         the root, where some devices put them. Dates and times are in `zone` (None: the
-        site's). Keys that are not known are return keys only. Raises BadKey.
+        site's). Keys that are not known are return keys only. Raises BadKeyError.
         """
         asked = {key.path[-1]: key for key in keys if key.matching is not Matching.UNIVERSAL}
         rows = self._at_time(asked.get(_DATE), asked.get(_TIME), zone)
@@ -108,14 +108,14 @@ class ScheduledStepQuerySet(models.QuerySet["ScheduledStep"]):
 def _date_range(key: Key) -> Range[date]:
     span = parse_date_range(key.value)
     if span is None:
-        raise BadKey(f"{key.name}: not a date or range of dates")
+        raise BadKeyError(f"{key.name}: not a date or range of dates")
     return span
 
 
 def _time_range(key: Key | None) -> Range[time]:
     span = parse_time_range(key.value) if key else Range[time](None, None)
     if span is None:
-        raise BadKey(f"{_TIME}: not a time or range of times")
+        raise BadKeyError(f"{_TIME}: not a time or range of times")
     return span
 
 
