@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
 from apps.orders.models import Order, Procedure
-from apps.scheduling.querysets import AppointmentQuerySet
+from apps.scheduling.querysets import AppointmentQuerySet, ResourceQuerySet
 
 SLOT_MINUTES = 5
 
@@ -27,6 +27,8 @@ class Resource(models.Model):
         help_text=_("Empty: every procedure of its modality."),
     )
     active = models.BooleanField(_("can be booked"), default=True)
+
+    objects = ResourceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("room")
