@@ -4,6 +4,7 @@ Embedded (nothing set): SQLite, files below OPENPACS_HOME, a Celery broker that 
 folder. At scale DATABASE_URL, REDIS_URL and DICOM_STORAGE move each part off it.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from apps.viewer.headers import add_viewer_headers
 from openpacs.secret_key import load_secret_key
 
 django_stubs_ext.monkeypatch()
@@ -28,6 +30,9 @@ OPENPACS_DICOM_PORT = env.int("OPENPACS_DICOM_PORT", default=11112)
 OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
 OPENPACS_AE_TITLE = env("OPENPACS_AE_TITLE", default="OPENPACS")
 OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
+OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
+OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=8)
+OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
 
@@ -142,8 +147,14 @@ STORAGES: dict[str, dict[str, Any]] = {
 }
 
 # --- Celery -------------------------------------------------------------------------
+# A message is only a nudge: rows and spool files are the queues, and the sweeps below find
+# what a lost nudge left. So a broker that is away is given up on at once.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
-if not REDIS_URL:
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_TASK_PUBLISH_RETRY = False
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2}
+else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),
@@ -157,6 +168,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is for every process
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.studies.tasks.*": {"queue": "ingest"},
@@ -176,6 +189,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
 }
+
+for sweep in CELERY_BEAT_SCHEDULE.values():
+    # Sweeps do not pile up while the worker is away.
+    sweep["options"] = {"expires": sweep["schedule"]}
 
 # --- The wiring of the hospital: which journal rows start which work ----------------
 AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
@@ -240,6 +257,11 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BUILD_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static", ("kit", BUILD_DIR / "kit")]
 WHITENOISE_ROOT = BUILD_DIR / "public"  # holds viewer/: served at /viewer/
+# Names that carry a hash of the content: ours (12 digits) and the viewer's (16).
+WHITENOISE_IMMUTABLE_FILE_TEST = (
+    r"^/static/.+\.[0-9a-f]{12}\.[^./]+$|^/viewer/([^/]+\.)?[0-9a-f]{16}\.\w+$"
+)
+WHITENOISE_ADD_HEADERS_FUNCTION = add_viewer_headers
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -256,5 +278,8 @@ LOGGING = {
     "loggers": {
         "pynetdicom": {"level": "WARNING"},  # it writes patient names at INFO
         "django.request": {"level": "ERROR"},
+        "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -1,0 +1,35 @@
+# One command each: `make help` lists them. Everything is done by programs in the checkout;
+# this file only names them.
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test lint lock clean
+
+PYTHON ?= python3
+VENV_PYTHON = .venv/bin/python
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 10
+
+install: ## install everything into this checkout (needs Python 3.11 or newer)
+	@$(PYTHON) -I openpacs/install.py
+
+run: install ## start the department (Ctrl-C stops it)
+	@exec $(VENV_PYTHON) -m openpacs.supervisor
+
+demo: install ## fill an empty department with made-up patients, orders and images
+	@$(VENV_PYTHON) manage.py migrate --verbosity 0
+	@$(VENV_PYTHON) manage.py demo
+
+test: install ## all checks and tests, on SQLite and on PostgreSQL with Redis
+	@$(VENV_PYTHON) -m tests.prepare
+	@$(VENV_PYTHON) -m tests.everything
+
+lint: install ## the static checks alone
+	@$(VENV_PYTHON) -m tests.prepare --python-only
+	@$(VENV_PYTHON) -m tests.everything --static
+
+lock: install ## resolve the Python and npm locks anew
+	@$(VENV_PYTHON) -m tests.prepare --python-only
+	@$(VENV_PYTHON) -m tests.lock
+
+clean: ## remove what was installed and built; the department's data (var/) stays
+	rm -rf .venv node_modules build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,64 @@
+"""The programs of the department, as functions that run until stopped."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.management import call_command
+from granian import Granian
+from granian.constants import Interfaces
+
+from apps.site.services import AlreadySetUp, setup_link
+from openpacs.celery import app
+from openpacs.processes import Part
+
+
+def first_user_link() -> str:
+    """The one-time address for making the first user; empty where there are users."""
+    try:
+        return setup_link()
+    except AlreadySetUp:
+        return ""
+
+
+def serve_web() -> None:
+    Granian(
+        "openpacs.wsgi:application",
+        address=settings.OPENPACS_BIND,
+        port=settings.OPENPACS_HTTP_PORT,
+        interface=Interfaces.WSGI,
+        workers=settings.OPENPACS_WEB_WORKERS,
+        blocking_threads=settings.OPENPACS_WEB_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=5,
+        log_access=False,  # addresses of pages hold no names, but who looked is the journal's
+    ).serve()
+
+
+def command(name: str) -> Callable[[], object]:
+    """A part that is a management command."""
+    return lambda: call_command(name)
+
+
+def run_worker() -> None:
+    app.worker_main(
+        [
+            *("-q", "worker", "--loglevel", "INFO", "--pool", "threads"),
+            *("--concurrency", str(settings.OPENPACS_WORKER_THREADS)),
+            *("--queues", "ingest,outbound,default"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ]
+    )
+
+
+def run_beat() -> None:
+    schedule = settings.OPENPACS_HOME / "beat-schedule"
+    app.start(["-q", "beat", "--loglevel", "INFO", "--schedule", str(schedule), "--pidfile="])
+
+
+PARTS = (
+    Part("web", serve_web),
+    Part("dimse", command("rundimse")),
+    Part("hl7", command("runhl7")),
+    Part("worker", run_worker),
+    Part("beat", run_beat),
+)
