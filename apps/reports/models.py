@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
 from apps.orders.models import Order, Procedure
-from apps.reports.querysets import ReportQuerySet
+from apps.reports.querysets import RELEASED, ReportQuerySet, ReportVersionQuerySet
 
 
 class Section(models.TextChoices):
@@ -104,9 +104,18 @@ class Report(models.Model):
     def __str__(self) -> str:
         return str(self.order)
 
+    @property
+    def is_released(self) -> bool:
+        """A final result stands: only addenda may follow."""
+        return self.status in RELEASED
+
 
 class ReportVersion(models.Model):
-    """A signed state of a report: text, signer, PDF and hash. Written once."""
+    """A signed state of a report: text, signer, PDF and hash.
+
+    Written once: the database refuses to change or delete a row (migration 0002). The
+    text of an addendum stands in `findings`.
+    """
 
     policy_noun = Noun.REPORT
 
@@ -136,6 +145,8 @@ class ReportVersion(models.Model):
     signed_at = models.DateTimeField(_("signed at"))
     pdf = models.BinaryField(_("PDF"))
     pdf_sha256 = models.CharField(_("SHA-256 of the PDF"), max_length=64)
+
+    objects = ReportVersionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("report version")

@@ -1,22 +1,76 @@
 """Reading reports."""
 
+import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import (
+    Case,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Value,
+    When,
+)
 
 from apps.accounts.models import User
+from apps.orders.models import Order, RequestedProcedure
 
 if TYPE_CHECKING:
-    from apps.reports.models import Report
+    from apps.reports.models import Report, ReportVersion
+
+# How long an exam may wait for its report; the reading list sorts by what is due first.
+READING_TARGETS = {
+    Order.Priority.STAT: datetime.timedelta(minutes=30),
+    Order.Priority.HIGH: datetime.timedelta(hours=4),
+    Order.Priority.ROUTINE: datetime.timedelta(hours=24),
+    Order.Priority.MEDIUM: datetime.timedelta(hours=48),
+    Order.Priority.LOW: datetime.timedelta(hours=72),
+}
+RELEASED = ("final", "addended", "corrected")
 
 
 class ReportQuerySet(models.QuerySet["Report"]):
     def owned_by(self, user: User) -> Self:
         """A referrer's own reports, once final."""
-        return self.filter(
-            order__referrer__user=user, status__in=["final", "addended", "corrected"]
-        )
+        return self.filter(order__referrer__user=user, status__in=RELEASED)
 
     def to_read(self) -> Self:
         """Reports that still need a radiologist."""
         return self.filter(status__in=["unread", "claimed", "draft", "preliminary"])
+
+    def with_modality(self, modality: str) -> Self:
+        """Reports of exams of one modality."""
+        asked = RequestedProcedure.objects.filter(
+            order=OuterRef("order"), procedure__modality=modality
+        )
+        return self.filter(Exists(asked))
+
+    def most_urgent_first(self) -> Self:
+        """STAT before all else, then what is due first: `due_at` is age against priority."""
+        target = Case(
+            *(When(order__priority=key, then=Value(time)) for key, time in READING_TARGETS.items()),
+            default=Value(READING_TARGETS[Order.Priority.ROUTINE]),
+            output_field=DurationField(),
+        )
+        due = ExpressionWrapper(F("created_at") + target, output_field=models.DateTimeField())
+        stat = Case(When(order__priority=Order.Priority.STAT, then=0), default=1)
+        return self.annotate(due_at=due, stat_first=stat).order_by("stat_first", "due_at", "id")
+
+    def for_reading_list(self) -> Self:
+        """With everything a row of the reading list shows, in a fixed number of queries."""
+        return self.select_related("order__patient", "claimed_by").prefetch_related(
+            "order__procedures__procedure", "order__procedures__studies"
+        )
+
+
+class ReportVersionQuerySet(models.QuerySet["ReportVersion"]):
+    def owned_by(self, user: User) -> Self:
+        """What a referrer may read: own results, never a preliminary one."""
+        return self.filter(report__order__referrer__user=user).exclude(status="preliminary")
+
+    def without_pdf(self) -> Self:
+        """For lists: the PDF itself stays in the database."""
+        return self.select_related("signer", "author").defer("pdf")

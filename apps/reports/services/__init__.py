@@ -1,0 +1,50 @@
+"""Verbs of reports: preparing, claiming, writing, signing."""
+
+from apps.reports.services.claims import claim_report, release_report, take_over_report
+from apps.reports.services.preparing import (
+    orders_to_read,
+    prepare_report,
+    template_text,
+)
+from apps.reports.services.refusals import (
+    AlreadyFinal,
+    ClaimedByAnother,
+    EmptyReport,
+    NotAllowed,
+    NotFinal,
+    NothingToRead,
+    ReportRefused,
+    StaleRevision,
+)
+from apps.reports.services.signing import (
+    add_addendum,
+    note_viewing,
+    patient_header,
+    save_draft,
+    sign_report,
+)
+from apps.reports.services.texts import ReportText, text_of
+
+__all__ = [
+    "AlreadyFinal",
+    "ClaimedByAnother",
+    "EmptyReport",
+    "NotAllowed",
+    "NotFinal",
+    "NothingToRead",
+    "ReportRefused",
+    "ReportText",
+    "StaleRevision",
+    "add_addendum",
+    "claim_report",
+    "note_viewing",
+    "orders_to_read",
+    "patient_header",
+    "prepare_report",
+    "release_report",
+    "save_draft",
+    "sign_report",
+    "take_over_report",
+    "template_text",
+    "text_of",
+]
