@@ -1,4 +1,4 @@
-"""Copies what the browser needs out of node_modules into build/kit: `python -m openpacs.kit`.
+"""Copies what pages and PDFs need out of node_modules into build: `python -m openpacs.kit`.
 
 Whole packages hold megabytes of variants nobody is served; only these files are collected.
 Style sheets and their fonts keep their places relative to one another, so that the url()s
@@ -15,6 +15,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent.parent
 MODULES = BASE_DIR / "node_modules"
 KIT = BASE_DIR / "build" / "kit"
+FONTS = BASE_DIR / "build" / "fonts"  # of signed reports: read by us, never served
 
 # Glob below node_modules -> folder below build/kit.
 FILES = {
@@ -29,6 +30,10 @@ FILES = {
     "htmx.org/dist/htmx.min.js": "htmx",
     "htmx.org/LICENSE": "htmx",
 }
+FONT_FILES = (
+    "@expo-google-fonts/noto-sans*/400Regular/*.ttf",
+    "@expo-google-fonts/noto-sans*/700Bold/*.ttf",
+)
 DANGLING = re.compile(
     r"""\s*/[*/]\#\ sourceMappingURL=[^\s*]+(\s*\*/)?   # source maps
       | ,url\("[^"]+\.(woff|ttf)\?[^"]*"\)\ format\("\w+"\)""",
@@ -53,6 +58,18 @@ def copy_kit(modules: Path = MODULES, kit: Path = KIT) -> int:
     return sum(len(paths) for paths in found.values())
 
 
+def copy_fonts(modules: Path = MODULES, fonts: Path = FONTS) -> int:
+    """Fill `fonts` anew; returns how many files were copied. None at all is an error."""
+    found = [path for pattern in FONT_FILES for path in sorted(modules.glob(pattern))]
+    if not found:
+        raise FileNotFoundError(f"no Noto fonts in {modules}; run npm ci first")
+    shutil.rmtree(fonts, ignore_errors=True)
+    fonts.mkdir(parents=True)
+    for path in found:
+        shutil.copy2(path, fonts / path.name)
+    return len(found)
+
+
 def _copy(source: Path, target: Path) -> None:
     if source.suffix in {".css", ".js"}:
         target.write_text(DANGLING.sub("", source.read_text(encoding="utf-8")), encoding="utf-8")
@@ -64,5 +81,6 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         log.info("%d files in %s", copy_kit(), KIT)
+        log.info("%d fonts in %s", copy_fonts(), FONTS)
     except FileNotFoundError as problem:
         sys.exit(str(problem))
