@@ -31,7 +31,7 @@ OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
 OPENPACS_AE_TITLE = env("OPENPACS_AE_TITLE", default="OPENPACS")
 OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
-OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=8)
+OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "axes",
     "csp",
     "django_htmx",
@@ -81,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.middleware.SessionLimitMiddleware",
     "apps.accounts.middleware.SignInMiddleware",
+    "apps.accounts.middleware.OwnPasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -104,6 +106,8 @@ TEMPLATES = [
         },
     },
 ]
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # templates/django/forms/
 
 # --- Engines ------------------------------------------------------------------------
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -140,7 +144,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     # DICOM_STORAGE=s3://bucket/prefix?endpoint_url=...&region_name=...
     "dicom": {
-        "BACKEND": "apps.studies.storage.DicomFileStorage",
+        "BACKEND": "apps.studies.storage.dicom_storage",
         "OPTIONS": {"location": env("DICOM_STORAGE", default=str(OPENPACS_HOME / "dicom"))},
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -223,6 +227,7 @@ SESSION_IDLE_SECONDS = env.int("OPENPACS_SESSION_IDLE", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("OPENPACS_SESSION_ABSOLUTE", default=12 * 3600)
 SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -281,5 +286,6 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # a folder as broker has no host name
     },
 }

@@ -1,12 +1,15 @@
 """The front door: which room answers which path."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from apps.accounts.access import public
+from apps.accounts.access import public, signed_in
+from apps.accounts.views import home
 from openpacs.health import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", signed_in(home), name="home"),
+    path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/", public(health)),
 ]

@@ -9,41 +9,82 @@ from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
 
 PROGRAM_PATHS = ("/dicom-web/",)
 
+# Where somebody who must choose a password may still go.
+WAYS_OUT = {"accounts:password_change", "accounts:logout", "accounts:login"}
+
 
 class SessionLimitMiddleware:
-    """Log a user out after SESSION_IDLE_SECONDS without a request, or SESSION_ABSOLUTE_SECONDS."""
+    """Log a user out after SESSION_IDLE_SECONDS without a request, or SESSION_ABSOLUTE_SECONDS.
+
+    A request with the header X-Background (a fragment that reloads by itself, see
+    static/js/site.js) does not count as somebody being there.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated:
+        signed_in = request.user.is_authenticated
+        if signed_in:
             self._check(request)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if signed_in and response.get("Content-Type", "").startswith("text/html"):
+            # Pages about patients stay in no cache and behind no Back button.
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     def _check(self, request: HttpRequest) -> None:
         now = int(time.time())
         began = request.session.setdefault("began", now)
-        seen = request.session.get("seen", now)
+        seen = request.session.setdefault("seen", now)
         too_old = now - began > settings.SESSION_ABSOLUTE_SECONDS
         if too_old or now - seen > settings.SESSION_IDLE_SECONDS:
             logout(request)
-        elif now - seen >= 60 or "seen" not in request.session:
+        elif now - seen >= 60 and "X-Background" not in request.headers:
             # Written once a minute, not with every image.
             request.session["seen"] = now
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
-    """Django's login requirement; DICOMweb clients get 401 JSON instead of a login page."""
+    """Django's login requirement, told to each in its own way.
+
+    DICOMweb clients get 401 JSON instead of a login page; a fragment asked for by a page
+    sends the whole page to the login, instead of putting the login into a corner of it.
+    """
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         if request.path.startswith(PROGRAM_PATHS):
             return JsonResponse({"error": _("Please sign in.")}, status=401)
-        response: HttpResponseBase = super().handle_no_permission(request, view_func)
-        return response
+        if "HX-Request" in request.headers:
+            return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
+        return super().handle_no_permission(request, view_func)
+
+
+class OwnPasswordMiddleware:
+    """Who was given a password by somebody else chooses an own one before anything else."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if not getattr(request.user, "must_change_password", False):
+            return None
+        if match is not None and match.view_name in WAYS_OUT:
+            return None
+        if request.path.startswith(PROGRAM_PATHS):
+            return JsonResponse({"error": _("Choose your own password first.")}, status=403)
+        return redirect("accounts:password_change")
