@@ -1,5 +1,6 @@
 """The programs of the department, as functions that run until stopped."""
 
+import warnings
 from collections.abc import Callable
 
 from django.conf import settings
@@ -40,6 +41,8 @@ def command(name: str) -> Callable[[], object]:
 
 
 def run_worker() -> None:
+    # The supervisor has said so already, in one line.
+    warnings.filterwarnings("ignore", message=r"You're running the worker with superuser")
     app.worker_main(
         [
             *("-q", "worker", "--loglevel", "INFO", "--pool", "threads"),

@@ -7,14 +7,16 @@ safe at any time.
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
+
+log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LINE_LIMIT = 1 << 16  # a child writing without an end of line is cut here
@@ -99,8 +101,8 @@ def _become(part: Part, *, parent: int, output: int) -> NoReturn:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
-    except BaseException:
-        traceback.print_exc()
+    except Exception:
+        log.exception("%s broke", part.name)
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()

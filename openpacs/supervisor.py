@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 
 import django
@@ -122,10 +123,9 @@ def is_ready() -> bool:
 
 
 def _accepts(port: int) -> bool:
-    address = settings.OPENPACS_BIND
+    # On the wildcard address a listener answers at the loopback address too.
+    name = "localhost" if _is_wildcard() else settings.OPENPACS_BIND
     try:
-        # Any address of the machine answers for the wildcard ones.
-        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
         with socket.create_connection((name, port), timeout=1.0):
             return True
     except OSError:
@@ -147,8 +147,12 @@ def announce() -> None:
 
 def _address() -> str:
     bound = settings.OPENPACS_BIND
-    name = {"127.0.0.1": "localhost", "0.0.0.0": socket.gethostname()}.get(bound, bound)
+    name = socket.gethostname() if _is_wildcard() else bound.replace("127.0.0.1", "localhost")
     return f"{name}:{settings.OPENPACS_HTTP_PORT}"
+
+
+def _is_wildcard() -> bool:
+    return ip_address(settings.OPENPACS_BIND).is_unspecified
 
 
 def run() -> int:
@@ -160,6 +164,8 @@ def run() -> int:
     with only_one(settings.OPENPACS_HOME):
         check_ports(settings.OPENPACS_BIND, ports)
         say(f"Starting {settings.OPENPACS_SITE_NAME}; data in {settings.OPENPACS_HOME}")
+        if os.geteuid() == 0:
+            say("Running as root: better give the department an account of its own.")
         django.setup()
         make_folders()
         bring_database_up_to_date()

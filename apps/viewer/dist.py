@@ -5,10 +5,11 @@ leaves two things: BUILD_DIR/public/viewer/ (served as it is, with .gz beside ea
 BUILD_DIR/viewer/index.html (served by a view). The package is built for the root of a host
 and has no option for another path, hence the rewriting; every rewrite has the number of
 places at which it must apply in the pinned version, and any other number stops the install.
-Needs neither Django nor its settings.
+Needs the standard library only.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -18,8 +19,6 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-from whitenoise.compress import Compressor
 
 BASE = "/viewer/"
 PIN = Path(__file__).with_name("ohif.json")
@@ -40,6 +39,7 @@ LEFT_OUT = (
     "_headers",
     "_redirects",
 )
+WORTH_IT = 0.95  # a .gz larger than this share of its file is not kept
 # Replaces each address at which the bundle would ask a host that is not ours.
 NOWHERE = "/viewer/unavailable"
 
@@ -160,12 +160,17 @@ def apply(rewrite: Rewrite, folder: Path) -> None:
 
 def compress(folder: Path) -> None:
     """Put a .gz beside each file that shrinks, once, instead of at each request."""
-    compressor = Compressor(use_brotli=False, quiet=True)
     files = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor() as threads:
-        wanted_files = [str(path) for path in files if compressor.should_compress(path.name)]
-        for _ in threads.map(compressor.compress, wanted_files):
+        for _ in threads.map(compress_file, files):
             pass
+
+
+def compress_file(path: Path) -> None:
+    data = path.read_bytes()
+    compressed = gzip.compress(data, mtime=0)
+    if len(compressed) < WORTH_IT * len(data):
+        path.with_name(path.name + ".gz").write_bytes(compressed)
 
 
 def main() -> int:
