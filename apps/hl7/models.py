@@ -1,13 +1,30 @@
 """HL7 partners, and every message in or out with its raw bytes."""
 
+import zoneinfo
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
 from apps.audit.models import Event
-from apps.hl7.querysets import MessageQuerySet
+from apps.hl7.charsets import codec_of
+from apps.hl7.querysets import MessageQuerySet, PartnerQuerySet
+
+
+def validate_time_zone(name: str) -> None:
+    """Only zones that this machine knows."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(_("This time zone is not known."))
+
+
+def validate_character_set(name: str) -> None:
+    """Only character sets that can be read and written."""
+    if codec_of(name) is None:
+        raise ValidationError(_("This character set is not known."))
 
 
 class Partner(models.Model):
@@ -48,9 +65,19 @@ class Partner(models.Model):
         _("character set"),
         max_length=32,
         default="UNICODE UTF-8",
+        validators=[validate_character_set],
         help_text=_("Used where MSH-18 is empty."),
     )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Of its times without an offset, such as Europe/Vienna; empty: ours."),
+    )
     active = models.BooleanField(_("in use"), default=True)
+
+    objects = PartnerQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("HL7 partner")
@@ -73,6 +100,16 @@ class Partner(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where its clock stands."""
+        return ZoneInfo(self.time_zone or settings.TIME_ZONE)
+
+    @property
+    def numbers_namespace(self) -> str:
+        """Who issued a patient number that names nobody: the setting, else the sender."""
+        return (self.patient_issuer or self.facility or self.application)[:64]
 
 
 class Message(models.Model):
@@ -112,10 +149,16 @@ class Message(models.Model):
     control_id = models.CharField(_("control ID"), max_length=199, blank=True)
     message_type = models.CharField(_("type"), max_length=16, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status.choices)
+    # What it is about ("patient:12", "report:5"): order is kept within it.
+    stream = models.CharField(max_length=64, blank=True)
+    # When it happened at the sender (EVN-2, else MSH-7): older news does not undo newer.
+    happened_at = models.DateTimeField(_("happened at"), null=True, blank=True)
     raw = models.BinaryField(_("message"))
     # SHA-256 of the message without its MSH: a repeat is told from a re-used control ID.
     body_sha256 = models.CharField(max_length=64, blank=True)
     acknowledgement = models.BinaryField(_("acknowledgement"), null=True, blank=True)
+    # How often the sender repeated it after it had been answered.
+    repeats = models.PositiveIntegerField(_("repeats"), default=0)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     error = models.CharField(_("last error"), max_length=200, blank=True)
@@ -133,6 +176,12 @@ class Message(models.Model):
                 fields=["event", "partner", "message_type"],
                 name="message_once_per_event_and_partner",
             ),
+            # A message is taken once, however often it is sent.
+            models.UniqueConstraint(
+                fields=["partner", "control_id", "body_sha256"],
+                condition=models.Q(direction="in", partner__isnull=False),
+                name="message_received_once",
+            ),
             # A waiting message knows when it is tried next.
             models.CheckConstraint(
                 condition=~models.Q(status="waiting") | models.Q(next_attempt_at__isnull=False),
@@ -142,6 +191,8 @@ class Message(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # Is this control ID a repeat?
             models.Index(fields=["partner", "control_id"], name="message_by_control_id"),
+            # What else was said about the same thing?
+            models.Index(fields=["stream", "partner", "id"], name="message_by_stream"),
             # The sender's queue.
             models.Index(
                 fields=["next_attempt_at"],

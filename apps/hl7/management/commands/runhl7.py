@@ -1,0 +1,32 @@
+"""Listens for HL7 messages."""
+
+import contextlib
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext_lazy as _
+
+from apps.hl7.listening import make_listener
+
+
+class Command(BaseCommand):
+    help = str(_("Listen for HL7 messages (MLLP) on OPENPACS_BIND and OPENPACS_HL7_PORT."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = settings.OPENPACS_BIND, settings.OPENPACS_HL7_PORT
+        listener = make_listener(host, port)
+        try:
+            listener.open()
+        except OSError as error:
+            reason = error.strerror or error
+            message = f"HL7 cannot listen on {host}:{port}: {reason}. Set OPENPACS_HL7_PORT."
+            raise CommandError(message) from error
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            # Only the main thread may take signals; elsewhere the caller stops us.
+            with contextlib.suppress(ValueError):
+                signal.signal(sign, lambda *_args: listener.stop())
+        self.stdout.write(f"HL7 listening on {listener.host}:{listener.port}")
+        self.stdout.flush()
+        listener.serve()

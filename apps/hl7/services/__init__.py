@@ -1,0 +1,1 @@
+"""What can be done with HL7 messages: take them in, queue them, send them."""
