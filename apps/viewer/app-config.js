@@ -1,0 +1,78 @@
+// What the viewer runs before itself; `openpacs` (rights, addresses, token) is written above.
+/* global openpacs */
+window.PUBLIC_URL = openpacs.base;
+window.browserImportFunction = (module) => import(module);
+
+// The viewer stores with POST and knows no CSRF token: every write to our own origin gets it.
+(() => {
+  const { open, send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    const ours = new URL(url, location.href).origin === location.origin;
+    this.openpacsWrite = ours && !["GET", "HEAD", "OPTIONS"].includes(method.toUpperCase());
+    return open.call(this, method, url, ...rest);
+  };
+  XMLHttpRequest.prototype.send = function (body) {
+    if (this.openpacsWrite) {
+      this.setRequestHeader("X-CSRFToken", openpacs.csrfToken);
+    }
+    return send.call(this, body);
+  };
+})();
+
+window.config = {
+  routerBasename: null,
+  extensions: [],
+  modes: [],
+  customizationService: [{ "ohif.tours": { $set: [] } }],
+  showStudyList: false,
+  maxNumberOfWebWorkers: 3,
+  showWarningMessageForCrossOrigin: false,
+  showCPUFallbackMessage: false,
+  showLoadingIndicator: true,
+  strictZSpacingForVolumeViewport: true,
+  groupEnabledModesFirst: true,
+  showErrorDetails: "dev",
+  investigationalUseDialog: { option: "never" },
+  studyPrefetcher: { enabled: true, displaySetsCount: 2, maxNumPrefetchRequests: 10 },
+  maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+  defaultDataSourceName: "openpacs",
+  dataSources: [
+    {
+      namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
+      sourceName: "openpacs",
+      configuration: {
+        friendlyName: openpacs.siteName,
+        name: "openpacs",
+        wadoUriRoot: openpacs.dicomweb,
+        qidoRoot: openpacs.dicomweb,
+        wadoRoot: openpacs.dicomweb,
+        qidoSupportsIncludeField: true,
+        supportsFuzzyMatching: true,
+        supportsWildcard: true,
+        supportsReject: false,
+        imageRendering: "wadors",
+        thumbnailRendering: "wadors",
+        enableStudyLazyLoad: true,
+        dicomUploadEnabled: openpacs.mayStore,
+        acceptHeader: ["application/octet-stream; transfer-syntax=*"],
+        singlepart: "bulkdata,pdf,video",
+        bulkDataURI: { enabled: true },
+      },
+    },
+  ],
+  // The viewer itself would only say that the study is not available.
+  httpErrorHandler: (error) => {
+    if (error.status === 401) {
+      const here = encodeURIComponent(location.pathname + location.search);
+      location.assign(`${openpacs.signIn}?next=${here}`);
+    }
+  },
+  whiteLabeling: {
+    createLogoComponentFn: (React) =>
+      React.createElement(
+        "a",
+        { href: openpacs.home, className: "text-primary", title: openpacs.homeTitle },
+        openpacs.siteName,
+      ),
+  },
+};
