@@ -173,7 +173,7 @@ def fetch_viewer(run: Run) -> None:
     )
     file = download / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
     run.command(run.python, "-m", "apps.viewer.dist", str(file), str(run.root / "build"))
-    file.unlink()
+    shutil.rmtree(download)
 
 
 def viewer_pin(root: Path) -> tuple[str, str]:
