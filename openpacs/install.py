@@ -192,7 +192,7 @@ def collect_static(run: Run) -> None:
     run.command(
         run.python,
         *("manage.py", "collectstatic", "--noinput", "--verbosity", "0"),
-        environment={"OPENPACS_HOME": str(run.root / "build" / "home"), "DATABASE_URL": ""},
+        environment={"OPENPACS_HOME": str(run.root / "build" / "home")},
     )
 
 

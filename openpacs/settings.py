@@ -34,6 +34,7 @@ OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count(
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
+OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
 OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
 
 SECRET_KEY = env("SECRET_KEY", default="") or load_secret_key(OPENPACS_HOME)
@@ -112,7 +113,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # templates/django/fo
 # --- Engines ------------------------------------------------------------------------
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{OPENPACS_HOME}/openpacs.db")
+    "default": env.db_url_config(
+        env("DATABASE_URL", default="") or f"sqlite:///{OPENPACS_HOME}/openpacs.db"
+    )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that will write takes its lock at once, so that two
@@ -219,6 +222,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.audit.passwords.PasswordJournal"},
 ]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "home"
