@@ -33,6 +33,8 @@ OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
+# How long a device may still ask for an exam that it has started already.
+WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=10)
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
 OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
@@ -285,6 +287,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "pydicom": {"level": "ERROR"},  # its warnings quote values
         "pynetdicom": {"level": "WARNING"},  # it writes patient names at INFO
         "django.request": {"level": "ERROR"},
         "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
