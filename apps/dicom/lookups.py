@@ -18,9 +18,9 @@ class Wildcard(Lookup[Any]):
     lookup_name = "wildcard"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         lhs, params = self.process_lhs(compiler, connection)
-        return f"{lhs} LIKE %s ESCAPE '\\'", [*params, like_pattern(str(self.rhs))]
+        return f"{lhs} LIKE %s ESCAPE '\\'", (*params, like_pattern(str(self.rhs)))
 
 
 def like_pattern(pattern: str) -> str:

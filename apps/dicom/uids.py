@@ -11,6 +11,11 @@ def new_uid() -> str:
     return f"2.25.{uuid.uuid4().int}"
 
 
+def derived_uid(seed: str) -> str:
+    """The same UID for the same text, below the root 2.25: for objects that lack one."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, seed).int}"
+
+
 def valid_uid(text: str) -> bool:
     """Digits in dotted components, at most 64 characters.
 

@@ -112,6 +112,11 @@ class Study(models.Model):
         return self.study_instance_uid
 
     @property
+    def page_key(self) -> str:
+        """Where a page of studies ends: `2026-11-22_17`, or `_17` without a date."""
+        return f"{self.study_date.isoformat() if self.study_date else ''}_{self.pk}"
+
+    @property
     def modality_list(self) -> list[str]:
         return [one for one in self.modalities.split("\\") if one]
 
@@ -169,8 +174,12 @@ class Instance(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     # zstd of the data set up to the pixel data, as stored: metadata without opening files.
     header = models.BinaryField(_("header"))
-    # [[offset, length], ...] per frame; null where frames must be cut from the file.
+    # Per frame [offset, length, offset, length, ...] of its fragments in the file; null where
+    # frames must be cut by decoding (deflated, big endian, single bits).
     frame_table = models.JSONField(_("frame table"), null=True, blank=True)
+    # [[tag, VR, offset, length], ...] of large values the header leaves in the file;
+    # offset -1: to be decoded out of it.
+    bulk_table = models.JSONField(_("bulk data"), default=list, blank=True)
     source = models.CharField(_("sent by"), max_length=64, blank=True)
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
 

@@ -1,7 +1,152 @@
-"""Where DICOM files are kept: a folder, or S3 through django-storages."""
+"""Where DICOM files are kept: a folder, or S3 through django-storages.
 
-from django.core.files.storage import FileSystemStorage
+Names in the storage are made by us: `studies/2026/11/22/<study>/<file>.dcm`. The folder
+is readable without us, and the index can be rebuilt from it.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from django.core.files.storage import FileSystemStorage, storages
+from storages.backends.s3 import S3Storage
+
+from apps.studies.spool import sync_folder
+
+S3_SCHEME = "s3"
+_S3_OPTIONS = frozenset(
+    {"endpoint_url", "region_name", "access_key", "secret_key", "addressing_style", "verify"}
+)
 
 
-class DicomFileStorage(FileSystemStorage):
-    """Placeholder grown by the studies room: a folder below OPENPACS_HOME."""
+class StorageError(OSError):
+    """The storage did not keep what it was given."""
+
+
+class DicomStorage(Protocol):
+    """What the archive needs of a storage, beside Django's own `open`."""
+
+    def adopt(self, source: Path, name: str) -> None:
+        """Keep a spool file under `name`; doing it twice is no error; raises OSError."""
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Return when adopted files survive a power failure."""
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Part of a file; raises OSError where it is shorter than that."""
+
+    def remove(self, name: str) -> None:
+        """Take a file away; one that is gone is no error."""
+
+    def open(self, name: str, mode: str = "rb") -> Any: ...
+
+
+class FolderStorage(FileSystemStorage):
+    """A folder, by default beside the spool: adopting a file is then a hard link."""
+
+    def adopt(self, source: Path, name: str) -> None:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            target.hardlink_to(source)
+        except FileExistsError:
+            return
+        except OSError:
+            if not source.exists():
+                raise
+            _copy_synced(source, target)  # another file system, or one without links
+
+    def settle(self, names: Iterable[str]) -> None:
+        # Up to the root: the folders themselves may be new.
+        root = Path(self.location)
+        folders = {Path(self.path(name)).parent for name in names}
+        folders |= {up for folder in folders for up in folder.parents if root in (up, *up.parents)}
+        for folder in folders:
+            sync_folder(folder)
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _whole(os.pread(handle, length, offset), length)
+        finally:
+            os.close(handle)
+
+    def remove(self, name: str) -> None:
+        Path(self.path(name)).unlink(missing_ok=True)
+
+
+class BucketStorage(S3Storage):
+    """A bucket. The spool entry goes only after the object's size was confirmed."""
+
+    location: str
+
+    def adopt(self, source: Path, name: str) -> None:
+        key = self.key_of(name)
+        size = source.stat().st_size
+        try:
+            self.bucket.upload_file(str(source), key, Config=self.transfer_config)
+            kept = self.bucket.Object(key).content_length
+        except Exception as error:  # botocore's errors have no common useful base
+            raise StorageError(f"upload failed ({type(error).__name__})") from error
+        if kept != size:
+            raise StorageError(f"upload is {kept} bytes long instead of {size}")
+
+    def settle(self, names: Iterable[str]) -> None:
+        """An answered PUT is durable."""
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        if not length:
+            return b""
+        last = offset + length - 1
+        answer = self.bucket.Object(self.key_of(name)).get(Range=f"bytes={offset}-{last}")
+        return _whole(answer["Body"].read(), length)
+
+    def remove(self, name: str) -> None:
+        self.bucket.Object(self.key_of(name)).delete()
+
+    def key_of(self, name: str) -> str:
+        return f"{self.location}/{name}" if self.location else name
+
+
+def dicom_storage(location: str) -> DicomStorage:
+    """The storage that DICOM_STORAGE names: a folder or s3://bucket/prefix?endpoint_url=...
+
+    Keys come from the query (access_key, secret_key) or from AWS's own environment.
+    """
+    address = urlsplit(str(location))
+    if address.scheme != S3_SCHEME:
+        return FolderStorage(location=location)
+    options = {key: value for key, value in parse_qsl(address.query) if key in _S3_OPTIONS}
+    storage: Any = BucketStorage
+    bucket = storage(
+        bucket_name=address.netloc,
+        location=address.path.strip("/"),
+        default_acl=None,
+        file_overwrite=True,
+        querystring_auth=True,
+        **options,
+    )
+    return cast("DicomStorage", bucket)
+
+
+def stored_files() -> DicomStorage:
+    """The DICOM storage of this site."""
+    return cast("DicomStorage", storages["dicom"])
+
+
+def _copy_synced(source: Path, target: Path) -> None:
+    partial = target.with_suffix(".part")
+    with source.open("rb") as reader, partial.open("wb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        os.fsync(writer.fileno())
+    partial.rename(target)
+
+
+def _whole(data: bytes, length: int) -> bytes:
+    if len(data) != length:
+        raise StorageError(f"{len(data)} bytes where {length} should be")
+    return data

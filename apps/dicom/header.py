@@ -1,0 +1,347 @@
+"""Walking the header of a DICOM file without building a dataset (PS3.5 section 7, PS3.10).
+
+Our own walk reads little-endian files, explicit or implicit; what it cannot read is
+given to pydicom once more before anybody calls a file unreadable. Either way the answer
+is a `Header`: raw values of the top level and the bytes up to the pixel data.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from mmap import mmap
+from typing import NamedTuple
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from apps.dicom.charsets import decode
+
+Buffer = bytes | memoryview | mmap
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
+NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, *DEFLATED})
+
+UNDEFINED = 0xFFFFFFFF
+MAX_DEPTH = 64
+MAX_INFLATED = 1 << 30  # bytes a deflated data set may become
+# Float, double float and integer pixel data: a header ends where one of them begins.
+PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+# Top-level values above this are left in the file and listed as bulk data.
+BULK_BYTES = 32 * 1024
+NOT_IN_FILE = -1  # offset of a bulk value that has to be decoded out of the file
+_BULK_VRS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT"})
+_LONG_VRS = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
+_PREAMBLE = 128
+_EXPLICIT = struct.Struct("<HH2sH")
+_IMPLICIT = struct.Struct("<HHL")
+_LONG = struct.Struct("<L")
+
+
+class UnreadableError(ValueError):
+    """A file that is no DICOM object anybody could use; the message says why."""
+
+
+class WalkError(ValueError):
+    """The fast walk does not understand these bytes."""
+
+
+class Element(NamedTuple):
+    """One data element: where its tag starts, where its value starts, how long it is."""
+
+    tag: int
+    vr: bytes  # empty in implicit VR
+    start: int
+    offset: int
+    length: int  # UNDEFINED for sequences and encapsulated pixel data that say so
+
+
+@dataclass
+class Header:
+    """What a file says about itself.
+
+    `values` holds raw top-level values by tag (little endian, without those left in the
+    file as bulk). `data` is the data set up to the pixel data in `encoding`, bulk values
+    emptied; `bulk` lists (tag, VR, offset, length) of those in the file. `pixels` is the
+    pixel data element with offsets into the file, None where there is none or where the
+    file is deflated.
+    """
+
+    transfer_syntax_uid: str
+    source: str
+    dataset_offset: int
+    values: dict[int, bytes] = field(default_factory=dict)
+    data: bytes = b""
+    bulk: list[tuple[int, str, int, int]] = field(default_factory=list)
+    pixels: Element | None = None
+
+    def text(self, tag: int) -> str:
+        """A value as text, all values of it, padding removed."""
+        raw = self.values.get(tag, b"")
+        charset = self.values.get(0x00080005, b"").decode("ascii", "replace").strip(" \0")
+        text = raw.decode("ascii") if raw.isascii() else decode(raw, charset)
+        return text.replace("\0", "").strip()
+
+    def integer(self, tag: int) -> int | None:
+        """An IS or US value; None where there is none or it is no number."""
+        raw = self.values.get(tag, b"")
+        if tag in _BINARY_TAGS:
+            return int.from_bytes(raw[:2], "little") if len(raw) >= 2 else None
+        try:
+            return int(float(raw.decode("ascii").split("\\")[0].strip(" \0")))
+        except (ValueError, OverflowError):
+            return None
+
+
+# Of the tags asked for with `integer`, those that are US: samples, rows, columns, bits.
+_BINARY_TAGS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
+
+
+def read_header(buffer: Buffer) -> Header:
+    """Read the header of a PS3.10 file; raises UnreadableError."""
+    try:
+        header = _read_meta(buffer)
+        if header.transfer_syntax_uid == EXPLICIT_BIG:
+            return _read_with_pydicom(buffer)
+        if header.transfer_syntax_uid in DEFLATED:
+            return _read_deflated(buffer, header)
+        return _read_dataset(buffer, header)
+    except (WalkError, struct.error):
+        return _read_with_pydicom(buffer)
+
+
+def explicit(transfer_syntax_uid: str) -> bool:
+    """Is a `Header.data` of this transfer syntax in explicit VR (always little endian)?"""
+    return transfer_syntax_uid != IMPLICIT_LITTLE
+
+
+def elements(
+    buffer: Buffer, start: int, end: int, *, explicit_vr: bool, depth: int = 0
+) -> Iterator[Element]:
+    """The elements of one level between two offsets; raises WalkError, struct.error."""
+    position = start
+    while position + 8 <= end:
+        element = _element(buffer, position, explicit_vr)
+        yield element
+        position = _after(buffer, element, end, explicit_vr, depth)
+
+
+def items(
+    buffer: Buffer, element: Element, end: int, *, explicit_vr: bool, depth: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Start and end of each item's elements, its delimiter left out."""
+    if depth > MAX_DEPTH:
+        raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
+    position = element.offset
+    stop = end if element.length == UNDEFINED else element.offset + element.length
+    while position + 8 <= stop:
+        group, number, length = _IMPLICIT.unpack_from(buffer, position)
+        tag = group << 16 | number
+        if tag == SEQUENCE_END:
+            return
+        if tag != ITEM:
+            raise WalkError("something else where an item should be")
+        position += 8
+        if length == UNDEFINED:
+            item_end = _item_end(buffer, position, stop, explicit_vr, depth)
+            yield position, item_end
+            position = item_end + 8
+        else:
+            yield position, position + length
+            position += length
+
+
+def inside(element: Element, explicit_vr: bool) -> bool:
+    """Are the items of a sequence in explicit VR? Not in a UN (PS3.5 6.2.2 note 2)."""
+    return explicit_vr and element.vr != b"UN"
+
+
+def _element(buffer: Buffer, position: int, explicit_vr: bool) -> Element:
+    group, number, length = _IMPLICIT.unpack_from(buffer, position)
+    tag = group << 16 | number
+    if not explicit_vr or group == 0xFFFE:
+        return Element(tag, b"", position, position + 8, length)
+    vr, short = _EXPLICIT.unpack_from(buffer, position)[2:]
+    if vr in _LONG_VRS:
+        return Element(tag, vr, position, position + 12, _LONG.unpack_from(buffer, position + 8)[0])
+    if not (vr.isalpha() and vr.isupper()):
+        raise WalkError("no VR where one should be")
+    return Element(tag, vr, position, position + 8, short)
+
+
+def _after(buffer: Buffer, element: Element, end: int, explicit_vr: bool, depth: int) -> int:
+    """Where the next element starts."""
+    if element.length != UNDEFINED:
+        position = element.offset + element.length
+        if position > end:
+            raise WalkError("a value reaches past the end")
+        return position
+    position = element.offset
+    for _, stop in items(
+        buffer, element, end, explicit_vr=inside(element, explicit_vr), depth=depth + 1
+    ):
+        position = stop
+    # Behind the last item: its own delimiter, then that of the sequence.
+    return _behind_delimiters(buffer, position, end)
+
+
+def _behind_delimiters(buffer: Buffer, position: int, end: int) -> int:
+    while position + 8 <= end:
+        group, number, _ = _IMPLICIT.unpack_from(buffer, position)
+        position += 8
+        if group << 16 | number == SEQUENCE_END:
+            return position
+    raise WalkError("a sequence without an end")
+
+
+def _item_end(buffer: Buffer, start: int, end: int, explicit_vr: bool, depth: int) -> int:
+    """Where the delimiter of an item of undefined length is."""
+    position = start
+    while position + 8 <= end:
+        element = _element(buffer, position, explicit_vr)
+        if element.tag == ITEM_END:
+            return position
+        position = _after(buffer, element, end, explicit_vr, depth)
+    raise WalkError("an item without an end")
+
+
+def _read_meta(buffer: Buffer) -> Header:
+    if bytes(buffer[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
+        raise UnreadableError("no DICOM file: the DICM mark is missing")
+    meta: dict[int, bytes] = {}
+    position = _PREAMBLE + 4
+    # The group is looked at first: behind the meta information the VR form may change.
+    while bytes(buffer[position : position + 2]) == b"\x02\x00":
+        element = _element(buffer, position, explicit_vr=True)
+        position = element.offset + element.length
+        meta[element.tag] = bytes(buffer[element.offset : position])
+    syntax = _ascii(meta.get(0x00020010, b""))
+    if not syntax:
+        raise WalkError("no transfer syntax")
+    return Header(syntax, _ascii(meta.get(0x00020016, b"")), position)
+
+
+def _ascii(raw: bytes) -> str:
+    return raw.decode("ascii", "replace").strip(" \0")
+
+
+def _read_dataset(buffer: Buffer, header: Header) -> Header:
+    """Fill in values, data, bulk and pixels by walking from the start of the data set."""
+    explicit_vr = explicit(header.transfer_syntax_uid)
+    kept: list[bytes] = []
+    copied = end = header.dataset_offset
+    for element in elements(buffer, header.dataset_offset, len(buffer), explicit_vr=explicit_vr):
+        if element.tag in PIXEL_TAGS:
+            header.pixels = element
+            end = element.start
+            break
+        end = element.offset if element.length == UNDEFINED else element.offset + element.length
+        if _is_bulk(element):
+            kept += [bytes(buffer[copied : element.start]), _emptied(element)]
+            copied = end
+            header.bulk.append((element.tag, element.vr.decode(), element.offset, element.length))
+        elif element.length != UNDEFINED and element.vr != b"SQ":
+            header.values[element.tag] = bytes(buffer[element.offset : end])
+    else:
+        end = len(buffer)
+    header.data = b"".join([*kept, bytes(buffer[copied:end])])
+    return header
+
+
+def _is_bulk(element: Element) -> bool:
+    return BULK_BYTES < element.length < UNDEFINED and (not element.vr or element.vr in _BULK_VRS)
+
+
+def _emptied(element: Element) -> bytes:
+    group, number = element.tag >> 16, element.tag & 0xFFFF
+    if not element.vr:
+        return _IMPLICIT.pack(group, number, 0)
+    return _EXPLICIT.pack(group, number, element.vr, 0) + _LONG.pack(0)
+
+
+def inflate(buffer: Buffer, offset: int) -> bytes:
+    """The data set of a deflated file (PS3.5 A.5), bounded; raises UnreadableError."""
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = engine.decompress(bytes(buffer[offset:]), MAX_INFLATED)
+    except zlib.error as error:
+        raise UnreadableError(f"damaged deflated data ({error})") from None
+    if engine.unconsumed_tail:
+        raise UnreadableError("inflates to more than this site allows")
+    return data
+
+
+def _read_deflated(buffer: Buffer, header: Header) -> Header:
+    found = _read_dataset(
+        inflate(buffer, header.dataset_offset),
+        Header(header.transfer_syntax_uid, header.source, 0),
+    )
+    # Offsets into the inflated bytes are of no use in the file.
+    found.dataset_offset, found.pixels = header.dataset_offset, None
+    found.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in found.bulk]
+    return found
+
+
+def _read_with_pydicom(buffer: Buffer) -> Header:
+    """The second opinion: slower, and reading more kinds of wrong."""
+    stream = io.BytesIO(buffer)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            dataset = dcmread(stream, stop_before_pixels=True, force=True)
+            stopped = stream.tell()
+            data = _encoded(dataset)
+    except Exception as error:  # damaged bytes surface as almost anything
+        raise UnreadableError(f"not readable as DICOM ({type(error).__name__})") from error
+    meta = dataset.file_meta
+    syntax = str(meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
+    inner = EXPLICIT_LITTLE if syntax != IMPLICIT_LITTLE else IMPLICIT_LITTLE
+    header = _read_dataset(data, Header(inner, "", 0))
+    header.transfer_syntax_uid = syntax
+    header.source = str(meta.get("SourceApplicationEntityTitle", ""))
+    header.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in header.bulk]
+    header.pixels = _pixels_at(buffer, stopped, dataset)
+    return header
+
+
+def _guessed_syntax(dataset: Dataset) -> str:
+    implicit, little = dataset.original_encoding
+    if not little:
+        return EXPLICIT_BIG
+    return IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    """A dataset as little endian, in the VR form that `explicit` promises for its syntax."""
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
+    for _ in dataset.iterall():
+        pass  # raw elements cannot change their VR form: decode them all first
+    target = DicomBytesIO()
+    target.is_little_endian = True
+    target.is_implicit_VR = syntax == IMPLICIT_LITTLE
+    write_dataset(target, dataset)
+    return target.getvalue()
+
+
+def _pixels_at(buffer: Buffer, position: int, dataset: Dataset) -> Element | None:
+    """The pixel data element where pydicom stopped, in whichever VR form fits."""
+    _, little = dataset.original_encoding
+    if not little or position + 12 > len(buffer):
+        return None
+    for explicit_vr in (True, False):
+        try:
+            element = _element(buffer, position, explicit_vr)
+        except WalkError:
+            continue
+        if element.tag in PIXEL_TAGS:
+            return element
+    return None

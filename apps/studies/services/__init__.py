@@ -1,0 +1,16 @@
+"""The verbs of the studies room."""
+
+from apps.studies.services.matching import match_automatically, match_study
+from apps.studies.services.settling import settle_study
+from apps.studies.services.storing import Outcome, Stored, store_instances
+from apps.studies.services.viewing import note_viewing
+
+__all__ = [
+    "Outcome",
+    "Stored",
+    "match_automatically",
+    "match_study",
+    "note_viewing",
+    "settle_study",
+    "store_instances",
+]

@@ -1,0 +1,156 @@
+"""Reading a spool file into what the index keeps of it. No database in here."""
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from apps.dicom.dates import parse_date, parse_time
+from apps.dicom.frames import frame_table
+from apps.dicom.header import Buffer, Header, UnreadableError, read_header
+from apps.dicom.uids import derived_uid, valid_uid
+
+_READ_WHOLE = 16 << 20  # bytes; larger files are mapped
+_TIFF = (b"II*\0", b"MM\0*")
+COMPRESSION_LEVEL = 1
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One readable spool file and everything its rows will say."""
+
+    path: Path
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    study: dict[str, Any]
+    series: dict[str, Any]
+    instance: dict[str, Any]
+    modality: str
+    size: int
+    sha256: str
+    content_offset: int  # of the data set, behind preamble and file meta
+
+
+def read_incoming(path: Path) -> Incoming:
+    """Read one PS3.10 file; raises UnreadableError with a reason in plain words, OSError."""
+    with opened(path) as buffer:
+        _blank_preamble(path, buffer)
+    with opened(path) as buffer:
+        header = read_header(buffer)
+        _refuse_nameless(header)
+        digest = hashlib.sha256(buffer).hexdigest()
+        return _incoming(path, buffer, header, digest)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Buffer]:
+    """The bytes of a file: read if small, mapped if large."""
+    size = path.stat().st_size
+    if size <= _READ_WHOLE:
+        yield path.read_bytes()
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
+
+
+def content_digest(buffer: Buffer, offset: int) -> str:
+    """SHA-256 of the data set alone: the same for two senders of the same object."""
+    with memoryview(buffer) as view:
+        return hashlib.sha256(view[offset:]).hexdigest()
+
+
+def _blank_preamble(path: Path, buffer: Buffer) -> None:
+    """A preamble can make an image an executable (CVE-2019-11687); only TIFF's is of use."""
+    preamble = bytes(buffer[:128])
+    if not any(preamble) or preamble.startswith(_TIFF) or bytes(buffer[128:132]) != b"DICM":
+        return
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(handle, bytes(128), 0)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_nameless(header: Header) -> None:
+    for tag, name in ((0x00080016, "SOP Class UID"), (0x00080018, "SOP Instance UID")):
+        if not valid_uid(header.text(tag)):
+            raise UnreadableError(f"{name} is missing or no UID")
+    for tag, name in ((0x0020000D, "Study Instance UID"), (0x0020000E, "Series Instance UID")):
+        if header.text(tag) and not valid_uid(header.text(tag)):
+            raise UnreadableError(f"{name} is no UID")
+
+
+def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incoming:
+    sop_instance_uid = header.text(0x00080018)
+    return Incoming(
+        path=path,
+        # Palettes, hanging protocols and badly exported images have no study: each gets one.
+        study_instance_uid=header.text(0x0020000D) or derived_uid(f"study {sop_instance_uid}"),
+        series_instance_uid=header.text(0x0020000E) or derived_uid(f"series {sop_instance_uid}"),
+        sop_instance_uid=sop_instance_uid,
+        study=_study_columns(header),
+        series=_series_columns(header),
+        instance=_instance_columns(buffer, header),
+        modality=header.text(0x00080060)[:16],
+        size=len(buffer),
+        sha256=digest,
+        content_offset=header.dataset_offset,
+    )
+
+
+def _study_columns(header: Header) -> dict[str, Any]:
+    return {
+        "patient_name": header.text(0x00100010)[:324],
+        "patient_identifier": header.text(0x00100020)[:64],
+        "patient_identifier_issuer": header.text(0x00100021)[:64],
+        "patient_birth_date": header.text(0x00100030)[:8],
+        "patient_sex": header.text(0x00100040)[:16],
+        "study_date": parse_date(header.text(0x00080020)),
+        "study_time": parse_time(header.text(0x00080030)),
+        "accession_number": header.text(0x00080050)[:64],
+        "study_id": header.text(0x00200010)[:64],
+        "description": header.text(0x00081030)[:128],
+        "referring_physician": header.text(0x00080090)[:324],
+    }
+
+
+def _series_columns(header: Header) -> dict[str, Any]:
+    return {
+        "modality": header.text(0x00080060)[:16],
+        "number": _bounded(header.integer(0x00200011)),
+        "description": header.text(0x0008103E)[:128],
+        "body_part": header.text(0x00180015)[:64],
+        "laterality": header.text(0x00200060)[:16],
+        "protocol_name": header.text(0x00181030)[:128],
+        "station_name": header.text(0x00081010)[:64],
+        "series_date": parse_date(header.text(0x00080021)),
+        "series_time": parse_time(header.text(0x00080031)),
+        "performed_step_start": (header.text(0x00400244) + header.text(0x00400245))[:32],
+    }
+
+
+def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:
+    return {
+        "sop_class_uid": header.text(0x00080016),
+        "transfer_syntax_uid": header.transfer_syntax_uid[:64],
+        "number": _bounded(header.integer(0x00200013)),
+        "rows": header.integer(0x00280010),
+        "columns": header.integer(0x00280011),
+        "frames": min(max(header.integer(0x00280008) or 1, 1), 2**31 - 1),
+        "header": zstandard.compress(header.data, COMPRESSION_LEVEL),
+        "frame_table": frame_table(buffer, header),
+        "bulk_table": [list(entry) for entry in header.bulk],
+        "source": header.source[:64],
+    }
+
+
+def _bounded(number: int | None) -> int | None:
+    return number if number is not None and abs(number) < 2**31 else None

@@ -1,0 +1,70 @@
+"""Ingest and settling in the background. The spool is the queue; a task is a nudge."""
+
+import fcntl
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from apps.audit.services import SYSTEM, Origin
+from apps.studies.models import Study
+from apps.studies.services import settle_study, store_instances
+from apps.studies.spool import default_spool
+
+log = logging.getLogger(__name__)
+
+INGEST = Origin(protocol="ingest")
+BATCH = 50
+OVERDUE_SECONDS = 3  # younger files have a nudge under way
+
+
+@shared_task
+def ingest(names: list[str]) -> None:
+    """Index these spool files; names that are gone were done by somebody else."""
+    incoming = default_spool().incoming
+    _ingest([incoming / Path(name).name for name in names])
+
+
+@shared_task
+def ingest_spool() -> None:
+    """Index files whose nudge was lost, one sweep at a time."""
+    spool = default_spool()
+    spool.sweep_abandoned()
+    with (spool.root / "sweep.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        _ingest(_overdue(spool.waiting()))
+
+
+@shared_task
+def settle_quiet_studies() -> None:
+    """Complete the studies for which nothing has come for OPENPACS_STUDY_QUIET_SECONDS."""
+    quiet_since = timezone.now() - timedelta(seconds=settings.OPENPACS_STUDY_QUIET_SECONDS)
+    receiving = Study.objects.filter(status="receiving", last_instance_at__lte=quiet_since)
+    for study in receiving.order_by("last_instance_at")[:500]:
+        settle_study(study, origin=SYSTEM)
+
+
+def _ingest(paths: Sequence[Path]) -> None:
+    waiting = [path for path in paths if path.exists()]
+    for start in range(0, len(waiting), BATCH):
+        stored = store_instances(waiting[start : start + BATCH], origin=INGEST)
+        log.info("Ingested %d files", len(stored))
+
+
+def _overdue(paths: list[Path]) -> list[Path]:
+    limit = timezone.now().timestamp() - OVERDUE_SECONDS
+    return [path for path in paths if _age(path) <= limit]
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

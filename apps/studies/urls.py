@@ -1,0 +1,26 @@
+"""Routes of the studies."""
+
+from django.urls import path
+
+from apps.accounts.access import allows
+from apps.accounts.policy import Action, Noun
+from apps.studies import views
+
+app_name = "studies"
+reads = allows(Action.VIEW, Noun.STUDY)
+
+urlpatterns = [
+    path("", reads(views.study_list), name="list"),
+    path("<int:pk>/", reads(views.detail), name="detail"),
+    path("<int:pk>/match/", allows(Action.CHANGE, Noun.STUDY)(views.match), name="match"),
+    path(
+        "patients/<int:patient>/",
+        allows(Action.VIEW, Noun.PATIENT)(views.patient_studies),
+        name="patient-studies",
+    ),
+    path(
+        "orders/<int:order>/",
+        allows(Action.VIEW, Noun.ORDER)(views.order_studies),
+        name="order-studies",
+    ),
+]

@@ -1,0 +1,24 @@
+"""A spool and a storage of its own for every test of the studies room."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+
+from apps.studies.spool import Spool
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, settings: Any) -> Spool:
+    """The site's spool, below a storage folder of this test alone."""
+    settings.SPOOL_DIR = tmp_path / "spool"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "dicom": {
+            "BACKEND": "apps.studies.storage.dicom_storage",
+            "OPTIONS": {"location": str(tmp_path / "dicom")},
+        },
+    }
+    storages._storages.pop("dicom", None)
+    return Spool(tmp_path / "spool")
