@@ -51,9 +51,12 @@ class ScheduledStepQuerySet(models.QuerySet["ScheduledStep"]):
         return self.filter(status__in=["SCHEDULED", "ARRIVED", "READY"])
 
     def on_worklist(self, *, grace: timedelta, now: datetime | None = None) -> Self:
-        """Waiting steps, and those started within `grace`: a device may ask once more."""
+        """Waiting steps, and those started within `grace`: a device may ask once more.
+
+        Steps of an order on hold are not to be done now.
+        """
         since = (now or timezone.now()) - grace
-        return self.filter(
+        return self.exclude(**{f"{_ORDER}__status": "held"}).filter(
             Q(status__in=["SCHEDULED", "ARRIVED", "READY"])
             | Q(status="STARTED", started_at__gte=since)
         )

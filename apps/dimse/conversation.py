@@ -1,0 +1,76 @@
+"""An established association, from its first request to its end."""
+
+import contextlib
+import logging
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from apps.dimse import status, wire
+from apps.dimse.association import Association, ReleasedError, Request
+from apps.dimse.handlers import handler_for
+from apps.dimse.handlers.commitment import report_elsewhere, report_here
+from apps.dimse.handlers.storage import announce, wait_until_indexed
+from apps.dimse.messages import C_STORE_RQ
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """An established association, until it ends in whatever way."""
+
+    def __init__(self, association: Association) -> None:
+        self.association = association
+        association.wire.on_idle = self._pause
+
+    def run(self) -> None:
+        association = self.association
+        try:
+            while True:
+                self._answer(association.next_request())
+        except ReleasedError:
+            wait_until_indexed(association)
+            association.wire.send(wire.release_rp())
+            association.wire.drain()
+        except wire.ProtocolError as error:
+            logger.warning("association of %s aborted: %s", association.device.ae_title, error)
+            abort(association.wire, error)
+        except wire.StoppedError:
+            association.wire.send(wire.abort(source=wire.SERVICE_USER, reason=0))
+        finally:
+            announce(association)
+            report_elsewhere(association)
+
+    def _answer(self, request: Request) -> None:
+        if request.command.field != C_STORE_RQ:
+            close_old_connections()  # a store needs no database
+        try:
+            handler_for(request)(request)
+        except (wire.PeerGoneError, wire.ProtocolError, wire.StoppedError):
+            raise
+        except Exception as error:
+            if status.refusal_of(error) is status.UNEXPECTED:
+                logger.exception("operation 0x%04X failed", request.command.field)
+            self._refuse(request, error)
+
+    def _refuse(self, request: Request, error: Exception) -> None:
+        refusal = status.refusal_of(error)
+        title, operation = self.association.device.ae_title, request.command.field
+        # A database says in its errors which values it was given.
+        said = "" if isinstance(error, DatabaseError) else f": {error}"
+        kind = type(error).__name__
+        logger.warning("operation 0x%04X of %s refused: %s%s", operation, title, kind, said)
+        code = refusal.normalized if operation & 0x0100 else refusal.composite
+        request.respond(code, error_id=refusal.error_id)
+
+    def _pause(self) -> None:
+        """The peer is silent between two messages."""
+        announce(self.association)
+        report_here(self.association)
+
+
+def abort(link: wire.Wire, error: wire.ProtocolError) -> None:
+    """Tell the peer that it breaks the rules, and hang up."""
+    with contextlib.suppress(wire.PeerGoneError):
+        link.send(wire.abort(source=wire.SERVICE_PROVIDER, reason=error.reason))
+        link.drain()

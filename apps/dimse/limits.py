@@ -1,0 +1,34 @@
+"""What a peer may cost us: sizes in bytes, times in seconds."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The listener's limits. Times are absolute unless called idle: dripping does not help."""
+
+    associate_pdu: int = 256 * KIB
+    max_pdu: int = 128 * KIB  # announced in A-ASSOCIATE-AC (PS3.8 D.1)
+    command_set: int = 64 * KIB
+    identifier: int = 8 * MIB
+    object: int = 8 * 1024 * MIB
+    nesting: int = 64
+    answers: int = 1000  # pending responses of one C-FIND
+
+    handshake_seconds: float = 15
+    pdu_seconds: float = 30
+    object_seconds: float = 600
+    idle_seconds: float = 60
+    send_seconds: float = 30
+    release_seconds: float = 10
+    indexing_seconds: float = 5  # how long a release waits for its files to be indexed
+
+    pending: int = 64  # connections that have not shown an A-ASSOCIATE-RQ yet
+    associations: int = 200
+    associations_per_address: int = 50
+
+
+DEFAULT_LIMITS = Limits()

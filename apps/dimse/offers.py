@@ -1,0 +1,61 @@
+"""What we offer: SOP classes, the right a device needs for each, transfer syntaxes."""
+
+from collections.abc import Sequence
+
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom.presentation import AllStoragePresentationContexts
+
+from apps.dicom.uids import valid_uid
+from apps.dimse.identifiers import ENCODINGS
+from apps.dimse.negotiation import ABSTRACT_UNKNOWN, ACCEPTED, USER_REJECTION
+from apps.worklist.models import Device
+
+VERIFICATION = "1.2.840.10008.1.1"
+WORKLIST = "1.2.840.10008.5.1.4.31"
+MPPS = "1.2.840.10008.3.1.2.3.3"
+MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
+COMMITMENT = "1.2.840.10008.1.20.1"
+COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+# New and retired storage classes that the table does not know live below the same root.
+STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
+# Inflating is unbounded: a few kilobytes become gigabytes.
+_REFUSED_SYNTAXES = frozenset({str(DeflatedExplicitVRLittleEndian), "1.2.840.10008.1.2.4.95"})
+_LESS_WANTED = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian)})
+_RIGHTS = {
+    VERIFICATION: "active",
+    WORKLIST: "may_read_worklist",
+    MPPS: "may_report_steps",
+    MPPS_RETRIEVE: "may_report_steps",
+    COMMITMENT: "may_store",
+}
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    return abstract_syntax in STORAGE or abstract_syntax.startswith(STORAGE_ROOT)
+
+
+def allowed(device: Device, abstract_syntax: str) -> bool:
+    """May the device use this SOP class? False for one that we do not offer."""
+    right = "may_store" if is_storage(abstract_syntax) else _RIGHTS.get(abstract_syntax, "")
+    return bool(right and getattr(device, right))
+
+
+def result_for(device: Device, abstract_syntax: str) -> int:
+    """The result of a presentation context, before its transfer syntax is looked at."""
+    if not is_storage(abstract_syntax) and abstract_syntax not in _RIGHTS:
+        return ABSTRACT_UNKNOWN
+    return ACCEPTED if allowed(device, abstract_syntax) else USER_REJECTION
+
+
+def transfer_syntax_for(abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+    """The transfer syntax we take: for images the one they are in, for messages ours."""
+    if not is_storage(abstract_syntax):
+        return next((uid for uid in ENCODINGS if uid in proposed), None)
+    readable = [uid for uid in proposed if uid not in _REFUSED_SYNTAXES and valid_uid(uid)]
+    wanted = [uid for uid in readable if uid not in _LESS_WANTED]
+    return next(iter([*wanted, *readable]), None)

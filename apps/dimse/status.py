@@ -1,0 +1,85 @@
+"""The one table from what went wrong to the status that tells the peer (PS3.7 annex C)."""
+
+from dataclasses import dataclass
+
+from django.db import Error as DatabaseError
+
+from apps.dicom.keys import BadKeyError
+from apps.dimse.identifiers import UnreadableError
+from apps.worklist.services.performed import (
+    DuplicatePerformedStep,
+    PerformedStatusInvalid,
+    PerformedStepFinal,
+)
+
+SUCCESS = 0x0000
+PENDING = 0xFF00
+CANCELLED = 0xFE00
+PROCESSING_FAILURE = 0x0110
+NOT_AUTHORIZED = 0x0124
+UNRECOGNIZED_OPERATION = 0x0211
+MPPS_FINAL = 0xA710  # Error ID (0000,0903) beside 0x0110, PS3.4 table F.7.2-2
+
+
+class MismatchError(ValueError):
+    """The data set is not what the command announces."""
+
+
+class InvalidInstanceError(ValueError):
+    """The SOP Instance UID is not one."""
+
+
+class MissingAttributeError(ValueError):
+    """An attribute that is required is not there."""
+
+
+class NoSuchInstanceError(LookupError):
+    """There is no such SOP Instance."""
+
+
+class NoSuchActionError(ValueError):
+    """This action type does not exist."""
+
+
+class NotAuthorizedError(Exception):
+    """The device may not use this service."""
+
+
+class UnrecognizedOperationError(Exception):
+    """This SOP class has no such operation."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The status of a C- service, that of an N- service, and an Error ID where there is one."""
+
+    composite: int
+    normalized: int
+    error_id: int = 0
+
+
+TABLE: dict[type[Exception], Refusal] = {
+    OSError: Refusal(0xA700, PROCESSING_FAILURE),
+    DatabaseError: Refusal(0xA700, PROCESSING_FAILURE),
+    UnreadableError: Refusal(0xC000, PROCESSING_FAILURE),
+    MismatchError: Refusal(0xA900, PROCESSING_FAILURE),
+    BadKeyError: Refusal(0xA900, 0x0106),
+    InvalidInstanceError: Refusal(0x0117, 0x0117),
+    MissingAttributeError: Refusal(0xA900, 0x0120),
+    NoSuchInstanceError: Refusal(0xC000, 0x0112),
+    NoSuchActionError: Refusal(0xC000, 0x0123),
+    NotAuthorizedError: Refusal(NOT_AUTHORIZED, NOT_AUTHORIZED),
+    UnrecognizedOperationError: Refusal(UNRECOGNIZED_OPERATION, UNRECOGNIZED_OPERATION),
+    DuplicatePerformedStep: Refusal(0x0111, 0x0111),
+    PerformedStatusInvalid: Refusal(0x0106, 0x0106),
+    PerformedStepFinal: Refusal(PROCESSING_FAILURE, PROCESSING_FAILURE, MPPS_FINAL),
+}
+UNEXPECTED = Refusal(0xC001, PROCESSING_FAILURE)  # ours, not the peer's fault
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """The refusal of an exception, by its nearest class; UNEXPECTED for one not foreseen."""
+    for kind in type(error).__mro__:
+        if kind in TABLE:
+            return TABLE[kind]
+    return UNEXPECTED
