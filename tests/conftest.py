@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.accounts.models import User
@@ -14,6 +16,20 @@ from tests.factories import make_user
 SAMPLES = Path(
     os.environ.get("OPENPACS_SAMPLES", Path(__file__).parents[1] / ".." / "shared" / "data")
 ).resolve()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """SQLite empties tables with DELETE, which the triggers on undeletable rows refuse."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+                    " AND sql LIKE '%BEFORE DELETE%'"
+                )
+                for (name,) in cursor.fetchall():
+                    cursor.execute(f'DROP TRIGGER "{name}"')
 
 
 @pytest.fixture

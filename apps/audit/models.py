@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     SIGN_IN_FAILED = "sign-in-failed", _("Sign-in failed")
     PASSWORD_CHANGED = "password-changed", _("Password changed")
     USER_CREATED = "user-created", _("User created")
+    JOURNAL_EXPORTED = "journal-exported", _("Journal exported")
     SITE_CHANGED = "site-changed", _("Site configuration changed")
     PATIENT_REGISTERED = "patient-registered", _("Patient registered")
     PATIENT_UPDATED = "patient-updated", _("Patient updated")
@@ -104,7 +105,9 @@ class Event(models.Model):
             models.Index(fields=["subject_type", "subject_id"], name="event_by_subject"),
             models.Index(fields=["patient_id", "id"], name="event_by_patient"),
             models.Index(fields=["accession_number", "id"], name="event_by_accession"),
+            models.Index(fields=["study_instance_uid", "id"], name="event_by_study"),
             models.Index(fields=["kind", "id"], name="event_by_kind"),
+            models.Index(fields=["at"], name="event_by_time"),
             # The outbox: rows whose subscribers have not been started yet.
             models.Index(
                 fields=["id"],

@@ -89,7 +89,7 @@ def deliver(event_id: int) -> None:
         return
     for path in settings.AUDIT_SUBSCRIBERS.get(event.kind, []):
         subscriber(path).delay(event_id)
-    Event.objects.filter(pk=event_id).update(delivered_at=timezone.now())
+    Event.objects.filter(pk=event_id, delivered_at=None).update(delivered_at=timezone.now())
 
 
 def subscriber(path: str) -> Task[Any, Any]:
