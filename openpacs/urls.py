@@ -12,4 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/", public(health)),
+    path("", include("apps.site.urls")),
 ]
