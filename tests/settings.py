@@ -1,11 +1,19 @@
 """The site's settings, changed in a few lines for tests."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
-os.environ.setdefault("OPENPACS_HOME", tempfile.mkdtemp(prefix="openpacs-test-"))
+# A home for each test process, whatever the environment says: never somebody's data, never
+# shared by tests that run side by side. Programs that a test starts inherit it.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+if os.environ.get("OPENPACS_TEST_PROCESS") != WORKER:
+    home = tempfile.mkdtemp(prefix="openpacs-test-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ.update(OPENPACS_TEST_PROCESS=WORKER, OPENPACS_HOME=home)
 
-from openpacs.settings import *  # noqa: F403
+from openpacs.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
@@ -20,3 +28,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = (  # noqa: F405
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
     )
+if REDIS_URL:  # noqa: F405
+    # A Redis database for each test process: 0, or 1 and up for gw0 and up.
+    number = int(WORKER.removeprefix("gw")) + 1 if WORKER.startswith("gw") else 0
+    CACHES["default"]["LOCATION"] = f"{REDIS_URL}/{number}"  # noqa: F405
