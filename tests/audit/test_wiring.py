@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from django.conf import settings as real
-
 from apps.audit.checks import check_subscribers
+from apps.audit.models import Event, Kind
 
 
 def test_the_wiring_of_the_hospital_is_sound() -> None:
@@ -27,7 +26,5 @@ def test_a_function_that_is_no_task_is_found(settings: Any) -> None:
 
 
 def test_every_kind_fits_its_column() -> None:
-    from apps.audit.models import Event, Kind
-
-    assert max(len(kind) for kind in Kind.values) <= (Event._meta.get_field("kind").max_length)
-    assert set(real.AUDIT_SUBSCRIBERS) <= set(Kind.values)
+    longest = Event._meta.get_field("kind").max_length
+    assert all(len(kind) <= (longest or 0) for kind in Kind.values)
