@@ -1,0 +1,172 @@
+"""C-STORE: what is answered with success is durable, indexed, byte for byte."""
+
+import errno
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread, dcmwrite
+
+from apps.dimse.listener import Listener
+from apps.studies import spool as spool_module
+from apps.studies.models import Instance
+from apps.studies.spool import Spool
+from apps.studies.tasks import ingest
+from apps.worklist.models import Device
+from tests.dimse.conftest import Dial, Start, Tool, ct_image
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def write_image(folder: Path, uid: str, **fields: str) -> Path:
+    path = folder / f"{uid}.dcm"
+    dcmwrite(path, ct_image(uid, **fields), enforce_file_format=True)
+    return path
+
+
+def test_a_stored_image_is_indexed_when_the_association_is_released(
+    listener: Listener, dial: Dial
+) -> None:
+    association = dial(listener, CT)
+    answer = association.send_c_store(ct_image("2.25.100"))
+    assert answer.Status == 0
+    association.release()
+    stored = Instance.objects.get(sop_instance_uid="2.25.100")
+    assert stored.source == "CT1"
+
+
+def test_the_data_set_is_kept_byte_for_byte(
+    listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "delay", lambda names: None)
+    association = dial(listener, CT)
+    image = ct_image("2.25.101")
+    image.PixelData = bytes(range(256)) * 4000  # many fragments
+    assert association.send_c_store(image).Status == 0
+    association.abort()
+    (path,) = spool.waiting()
+    kept = dcmread(path)
+    assert kept.PixelData == image.PixelData
+    assert kept.file_meta.SourceApplicationEntityTitle == "CT1"
+    assert kept.file_meta.MediaStorageSOPInstanceUID == "2.25.101"
+
+
+def test_a_full_disk_is_answered_with_out_of_resources(
+    listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, parts: Iterable[bytes]) -> None:
+        next(iter(parts))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    association = dial(listener, CT)
+    with monkeypatch.context() as patched:
+        patched.setattr(spool_module, "_write_synced", full)
+        assert association.send_c_store(ct_image("2.25.102")).Status == 0xA700
+    assert association.send_c_store(ct_image("2.25.102")).Status == 0
+    association.release()
+    assert spool.waiting() == []
+
+
+def test_a_broker_that_is_down_does_not_fail_a_store(
+    listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_names: list[str]) -> None:
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(ingest, "delay", down)
+    association = dial(listener, CT)
+    assert association.send_c_store(ct_image("2.25.103")).Status == 0
+    association.abort()
+    assert len(spool.waiting()) == 1
+
+
+def test_an_object_that_is_not_the_announced_one_is_refused(
+    listener: Listener, dial: Dial, spool: Spool
+) -> None:
+    association = dial(listener, CT)
+    image = ct_image("2.25.104")
+    original = association.dimse.send_msg
+
+    def altered(primitive: object, context_id: int) -> None:
+        primitive.AffectedSOPInstanceUID = "2.25.999"  # type: ignore[attr-defined]
+        original(primitive, context_id)
+
+    association.dimse.send_msg = altered
+    assert association.send_c_store(image).Status == 0xA900
+    assert spool.waiting() == []
+
+
+def test_a_device_without_the_right_may_not_store(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    Device.objects.filter(pk=device.pk).update(may_store=False)
+    association = dial(listener, CT, "1.2.840.10008.1.1")
+    assert [str(one.abstract_syntax) for one in association.accepted_contexts] == [
+        "1.2.840.10008.1.1"
+    ]
+
+
+def test_a_right_that_is_taken_away_counts_at_once_for_new_associations(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    association = dial(listener, CT)
+    assert association.accepted_contexts
+    association.release()
+    Device.objects.filter(pk=device.pk).update(active=False)
+    assert dial(listener, CT).is_rejected
+
+
+@pytest.mark.peer
+def test_dcmtk_stores_with_eight_associations_at_once(
+    listener: Listener, device: Device, tmp_path: Path
+) -> None:
+    senders = []
+    for sender in range(8):
+        folder = tmp_path / f"out{sender}"
+        folder.mkdir()
+        for number in range(5):
+            uid = f"2.25.{sender + 1}{number:03}"
+            write_image(folder, uid, study="2.25.70", series=f"2.25.8{sender}")
+        command = ["/usr/bin/storescu", "+sd", "-aet", "CT1", "-aec", "OPENPACS"]
+        command += ["127.0.0.1", str(listener.port), str(folder)]
+        senders.append(subprocess.Popen(command, env={"TCP_NODELAY": "1"}))
+    assert [sender.wait(timeout=60) for sender in senders] == [0] * 8
+    assert Instance.objects.count() == 40
+    assert Instance.objects.values("series__study").distinct().count() == 1
+
+
+@pytest.mark.peer
+def test_dcmtk_stores_in_every_size_of_pdu(
+    listener: Listener, device: Device, tmp_path: Path, tool: Tool
+) -> None:
+    for number, size in enumerate((4096, 16384, 131072)):
+        path = write_image(tmp_path, f"2.25.20{number}")
+        done = tool(
+            "storescu", "-pdu", size, "--max-send-pdu", size,
+            "-aet", "CT1", "-aec", "OPENPACS", "127.0.0.1", listener.port, path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert Instance.objects.count() == 3
+
+
+def test_a_transfer_cut_off_leaves_nothing_behind(start: Start, dial: Dial, spool: Spool) -> None:
+    listener = start()
+    association = dial(listener, CT)
+    image = ct_image("2.25.105")
+    image.PixelData = bytes(2_000_000)
+    sent = 0
+    original = association.dul.socket.send
+
+    def cut(data: bytes) -> None:
+        nonlocal sent
+        sent += len(data)
+        if sent > 500_000:
+            association.dul.socket.close()
+        else:
+            original(data)
+
+    association.dul.socket.send = cut
+    association.send_c_store(image)
+    assert list(spool.partial.iterdir()) == []
+    assert spool.waiting() == []
