@@ -52,6 +52,7 @@ class Kind(models.TextChoices):
     MESSAGE_REFUSED = "message-refused", _("HL7 message refused")
     MESSAGE_SENT = "message-sent", _("HL7 message sent")
     MESSAGE_FAILED = "message-failed", _("HL7 message failed")
+    MESSAGE_REQUEUED = "message-requeued", _("HL7 message queued again")
     DEVICE_ECHOED = "device-echoed", _("Device echo tested")
 
 
