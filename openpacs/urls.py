@@ -12,5 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/", public(health)),
+    path("viewer/", include("apps.viewer.urls")),
+    path("studies/", include("apps.studies.urls")),
+    path("reports/", include("apps.reports.urls")),
     path("", include("apps.site.urls")),
 ]
