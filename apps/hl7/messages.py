@@ -17,6 +17,7 @@ BOM = b"\xef\xbb\xbf"
 HEADERS = (b"FHS", b"BHS", b"MSH")
 CLEARED = '""'  # a field that is to be emptied, as opposed to an empty one: leave as it is
 BREAK = ".br"
+HEADER_FIELDS = 10  # MSH-3 to MSH-12
 UTF8 = "UNICODE UTF-8"
 _tree: Any = hl7.parse
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
@@ -219,8 +220,9 @@ def build_message(header: Sequence[str], segments: Sequence[str], *, charset: st
 
     MSH-18 names the character set; a text it cannot write is sent in UTF-8 instead.
     """
+    padded = [*header, *[""] * (HEADER_FIELDS - len(header))]
     for name in (charset, UTF8):
-        msh = build_segment("MSH", STANDARD.encoding_characters, *header, "", "", "", "", "", name)
+        msh = build_segment("MSH", STANDARD.encoding_characters, *padded, "", "", "", "", "", name)
         text = "\r".join((msh, *segments)) + "\r"
         try:
             return text.encode(codec_of(name) or "utf-8")
@@ -236,7 +238,7 @@ def _delimiters(data: bytes) -> Delimiters:
     signs = given + STANDARD.encoding_characters[len(given) :]
     found = Delimiters(field, signs[0], signs[1], signs[2], signs[3])
     splitting = {field, found.component, found.repetition, found.subcomponent}
-    if len(splitting) < 4 or any(sign.isalnum() or sign.isspace() for sign in splitting):
+    if len(splitting - {""}) < 4 or any(sign.isalnum() or sign.isspace() for sign in splitting):
         raise MessageError("MSH-1 and MSH-2 do not give four different delimiters")
     return found
 

@@ -38,7 +38,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
             stream=models.OuterRef("stream"),
             pk__lt=models.OuterRef("pk"),
         ).exclude(stream="")
-        waiting = self.filter(status="waiting", next_attempt_at__lte=timezone.now())
+        waiting = self.filter(
+            status="waiting", next_attempt_at__lte=timezone.now(), partner__active=True
+        ).select_related("partner")
         return waiting.filter(~models.Exists(before)).order_by("id")
 
     def newer_than(self, message: "Message") -> Self:

@@ -1,0 +1,1 @@
+"""Sending what was stored on to other systems: rules, transfers, retries."""

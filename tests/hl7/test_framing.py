@@ -1,5 +1,7 @@
 """MLLP framing: bytes in, messages out, wherever the reads were split."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_cutting_the_stream_anywhere_changes_nothing(
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     reader = FrameReader()
     found: list[bytes] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         found += reader.feed(stream[start:end])
     assert found == messages
 

@@ -1,0 +1,80 @@
+"""Carries waiting messages to their partners. No transaction is open while it does."""
+
+import enum
+import logging
+
+from apps.hl7 import messages
+from apps.hl7.mllp import NoAnswerError, exchange
+from apps.hl7.models import Message
+from apps.hl7.services.outbox import Claim, claim, note_not_sent, note_sent
+
+logger = logging.getLogger(__name__)
+
+ROUND = 500  # messages tried in one go
+ANSWER_SECONDS = 30.0  # for connecting, sending and the acknowledgement together
+TAKEN = frozenset({"AA", "CA"})
+NEVER = frozenset({"AR", "CR"})
+ANSWER_BYTES = 64 * 1024  # of an acknowledgement are kept
+
+
+class Outcome(enum.Enum):
+    SENT = enum.auto()
+    NOT_TAKEN = enum.auto()
+    SILENT = enum.auto()
+
+
+def send_due() -> int:
+    """Try the messages that are due, in order; returns how many arrived.
+
+    A partner that does not answer is left alone for the rest of the round: its messages
+    keep their attempts, and the other partners do not wait for it.
+    """
+    sent = 0
+    silent: set[int] = set()
+    for _number in range(ROUND):
+        message = Message.objects.due().exclude(partner__in=silent).first()
+        if message is None:
+            break
+        taken = claim(message)
+        outcome = _attempt(taken) if taken else None
+        if outcome is Outcome.SENT:
+            sent += 1
+        if outcome is Outcome.SILENT and message.partner_id:
+            silent.add(message.partner_id)
+    return sent
+
+
+def _attempt(taken: Claim) -> Outcome:
+    message, partner = taken.message, taken.message.partner
+    if partner is None:
+        note_not_sent(taken, reason="no partner", for_good=True)
+        return Outcome.NOT_TAKEN
+    try:
+        answer = exchange(partner.host, partner.port, bytes(message.raw), timeout=ANSWER_SECONDS)
+        code, reason = _read(answer, message.control_id)
+    except NoAnswerError as error:
+        note_not_sent(taken, reason=str(error))
+        logger.warning("HL7 message %s not sent to %s: %s", message.pk, partner.pk, error)
+        return Outcome.SILENT
+    kept = answer[:ANSWER_BYTES]
+    if code in TAKEN:
+        note_sent(taken, acknowledgement=kept)
+        return Outcome.SENT
+    note_not_sent(taken, reason=reason, acknowledgement=kept, for_good=code in NEVER)
+    logger.warning("HL7 message %s not taken by %s: %s", message.pk, partner.pk, code or "?")
+    return Outcome.NOT_TAKEN
+
+
+def _read(answer: bytes, control_id: str) -> tuple[str, str]:
+    """MSA-1 and the reason given; "" where the answer is not to this message."""
+    try:
+        parsed = messages.parse(answer, default_charset="8859/1")
+    except messages.MessageError:
+        return "", "the answer is not an HL7 message"
+    msa = parsed.first("MSA")
+    if msa is None or msa.get(2) != control_id:
+        return "", "the answer is to another message"
+    err = parsed.first("ERR")
+    told = (err.get(8) or err.raw(3) or err.raw(1)) if err else ""
+    code = msa.get(1).upper()
+    return code, " ".join(part for part in (code, msa.get(3), told) if part)

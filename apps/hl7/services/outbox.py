@@ -1,0 +1,181 @@
+"""Messages that go out: queued with what they tell of, tried until they arrive or not."""
+
+import datetime
+import random
+import uuid
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.audit import services as audit
+from apps.audit.models import Event, Kind
+from apps.audit.services import Origin
+from apps.hl7.models import Message, Partner
+from apps.hl7.outbound import build_result
+from apps.reports.models import ReportVersion
+
+ATTEMPTS = 10
+FIRST_WAIT = datetime.timedelta(seconds=30)
+LONGEST_WAIT = datetime.timedelta(minutes=10)
+JITTER = 0.2  # of the wait, so that many messages do not come back at once
+# Longer than any attempt can take: after that the worker that had the message is dead.
+LEASE = datetime.timedelta(minutes=5)
+RESULT = "ORU^R01"
+
+
+class ResendRefused(ValueError):
+    """The message cannot be sent again; the text may be shown to a person."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that this worker alone may send until its lease ends."""
+
+    message: Message
+    attempt: int
+
+
+def queue_results(event: Event) -> None:
+    """Queue what a signed version tells every partner that receives results.
+
+    Events may be delivered out of order: versions signed before are queued first, so that
+    the rows of one report stand in the order in which it was signed. Safe to run twice.
+    """
+    signed = ReportVersion.objects.filter(pk=event.subject_id).first()
+    if signed is None:
+        return
+    versions = signed.report.versions.filter(number__lte=signed.number)
+    by_key = {str(version.pk): version for version in versions}
+    events = Event.objects.filter(
+        kind=event.kind, subject_type=event.subject_type, subject_id__in=by_key
+    )
+    for partner in Partner.objects.receiving_results():
+        for one in events.order_by("id"):
+            queue_result(by_key[one.subject_id], event=one, partner=partner)
+
+
+def queue_result(version: ReportVersion, *, event: Event, partner: Partner) -> Message | None:
+    """Put the result for one partner into the queue; None where it is there already."""
+    if Message.objects.filter(event=event, partner=partner, message_type=RESULT).exists():
+        return None
+    control_id = uuid.uuid4().hex[:20].upper()
+    raw = build_result(version, partner=partner, control_id=control_id)
+    message, created = Message.objects.get_or_create(
+        event=event,
+        partner=partner,
+        message_type=RESULT,
+        defaults={
+            "direction": Message.Direction.OUT,
+            "status": Message.Status.WAITING,
+            "control_id": control_id,
+            "stream": f"report:{version.report_id}",
+            "raw": raw,
+            "next_attempt_at": timezone.now(),
+        },
+    )
+    return message if created else None
+
+
+def claim(message: Message) -> Claim | None:
+    """Take a due message for one attempt; None where another worker was faster.
+
+    The count of attempts is the token: who comes back with an older one has lost it.
+    """
+    taken = Message.objects.filter(
+        pk=message.pk,
+        status=Message.Status.WAITING,
+        attempts=message.attempts,
+        next_attempt_at=message.next_attempt_at,
+    ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + LEASE)
+    return Claim(message, message.attempts + 1) if taken else None
+
+
+def note_sent(claim: Claim, *, acknowledgement: bytes) -> bool:
+    """The partner has it (AA or CA). False where the claim was lost meanwhile."""
+    with transaction.atomic():
+        row = _held(claim)
+        if row is None:
+            return False
+        row.status = Message.Status.SENT
+        row.acknowledgement = acknowledgement
+        row.next_attempt_at, row.error = None, ""
+        row.save()
+        _record(Kind.MESSAGE_SENT, row)
+    return True
+
+
+def note_not_sent(
+    claim: Claim, *, reason: str, acknowledgement: bytes | None = None, for_good: bool = False
+) -> bool:
+    """The attempt failed: try again later, or give up. False where the claim was lost.
+
+    `for_good`: the partner said that it will never take it (AR, CR).
+    """
+    with transaction.atomic():
+        row = _held(claim)
+        if row is None:
+            return False
+        row.error = reason[:200]
+        row.acknowledgement = acknowledgement
+        if for_good or row.attempts >= ATTEMPTS:
+            row.status, row.next_attempt_at = Message.Status.DEAD, None
+            _record(Kind.MESSAGE_FAILED, row)
+        else:
+            row.next_attempt_at = timezone.now() + wait_after(row.attempts)
+        row.save()
+    return True
+
+
+def resend(message: Message, *, origin: Origin) -> Message:
+    """Put a message that was given up back into the queue.
+
+    Raises ResendRefused where it was not given up, or where the partner has something
+    newer about the same thing: a correction is not undone by what it corrected.
+    """
+    with transaction.atomic():
+        row = Message.objects.select_for_update().get(pk=message.pk)
+        if row.status != Message.Status.DEAD:
+            raise ResendRefused(_("Only messages that were given up can be sent again."))
+        if Message.objects.newer_than(row).filter(status=Message.Status.SENT).exists():
+            raise ResendRefused(_("The partner has a newer version of this already."))
+        row.status, row.attempts = Message.Status.WAITING, 0
+        row.next_attempt_at = timezone.now()
+        row.save()
+        _record(Kind.MESSAGE_REQUEUED, row, origin=origin)
+    return row
+
+
+def wait_after(attempts: int) -> datetime.timedelta:
+    """How long to wait after so many attempts: 30 s, doubled up to ten minutes, shaken."""
+    wait: datetime.timedelta = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    shaken = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+    return wait * shaken
+
+
+def _held(claim: Claim) -> Message | None:
+    return (
+        Message.objects.select_for_update()
+        .filter(
+            pk=claim.message.pk,
+            status=Message.Status.WAITING,
+            attempts=claim.attempt,
+        )
+        .first()
+    )
+
+
+def _record(kind: Kind, row: Message, *, origin: Origin | None = None) -> None:
+    partner = row.partner
+    told = row.event
+    audit.record(
+        kind,
+        row,
+        origin=origin or Origin(protocol="hl7", peer=partner.name if partner else ""),
+        patient_id=told.patient_id if told else None,
+        accession_number=told.accession_number if told else "",
+        study_instance_uid=told.study_instance_uid if told else "",
+        details={"type": row.message_type, "control_id": row.control_id, "tries": row.attempts},
+    )
