@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.policy import Noun
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient
-from apps.studies.querysets import StudyQuerySet
+from apps.studies.querysets import InstanceQuerySet, SeriesQuerySet, StudyQuerySet
 
 
 class Study(models.Model):
@@ -112,6 +112,12 @@ class Study(models.Model):
         return self.study_instance_uid
 
     @property
+    def shown_name(self) -> str:
+        """The name as sent, for a page: groups apart, components by spaces (PS3.5 6.2.1)."""
+        groups = (" ".join(group.split("^")).split() for group in self.patient_name.split("="))
+        return " / ".join(" ".join(words) for words in groups if words)
+
+    @property
     def page_key(self) -> str:
         """Where a page of studies ends: `2026-11-22_17`, or `_17` without a date."""
         return f"{self.study_date.isoformat() if self.study_date else ''}_{self.pk}"
@@ -140,6 +146,8 @@ class Series(models.Model):
     performed_step_start = models.CharField(max_length=32, blank=True)
     instance_count = models.PositiveIntegerField(_("instances"), default=0)
     revision = models.PositiveIntegerField(default=0)
+
+    objects = SeriesQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("series")
@@ -182,6 +190,8 @@ class Instance(models.Model):
     bulk_table = models.JSONField(_("bulk data"), default=list, blank=True)
     source = models.CharField(_("sent by"), max_length=64, blank=True)
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
+
+    objects = InstanceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("instance")
