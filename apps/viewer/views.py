@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from csp.decorators import csp
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -33,8 +33,9 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
     Studies named in the address must all be visible to the user, and their viewing goes
     into the journal here, so that no way into the viewer passes it by.
     """
-    for uid in wanted_studies(request):
-        study = get_object_or_404(visible(request.user, Study), study_instance_uid=uid)
+    seen = visible(request.user, Study)
+    uids = wanted_studies(request)
+    for study in [get_object_or_404(seen, study_instance_uid=uid) for uid in uids]:
         note_viewing(study, origin=origin_of(request))
     file = settings.BUILD_DIR / "viewer" / "index.html"
     if not file.is_file():
@@ -43,7 +44,7 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
             status=503,
             content_type="text/plain; charset=utf-8",
         )
-    return FileResponse(file.open("rb"), content_type="text/html; charset=utf-8")
+    return HttpResponse(file.read_bytes(), content_type="text/html; charset=utf-8")
 
 
 def wanted_studies(request: HttpRequest) -> list[str]:
@@ -75,8 +76,6 @@ def config(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_study(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
     """Send the user to the viewer with one study open."""
-    study = get_object_or_404(
-        visible(request.user, Study), study_instance_uid=study_instance_uid
-    )
+    study = get_object_or_404(visible(request.user, Study), study_instance_uid=study_instance_uid)
     address = reverse("viewer:page") + "viewer"
     return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': study.study_instance_uid})}")
