@@ -4,11 +4,18 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
 from apps.orders.models import Order, Procedure
-from apps.reports.querysets import RELEASED, ReportQuerySet, ReportVersionQuerySet
+from apps.reports.querysets import (
+    READING_TARGETS,
+    RELEASED,
+    ReportQuerySet,
+    ReportVersionQuerySet,
+)
+from apps.studies.models import Study
 
 
 class Section(models.TextChoices):
@@ -108,6 +115,36 @@ class Report(models.Model):
     def is_released(self) -> bool:
         """A final result stands: only addenda may follow."""
         return self.status in RELEASED
+
+    @property
+    def exam(self) -> str:
+        """What was asked for, in one line. Uses the prefetch."""
+        return ", ".join(one.meaning for one in self.order.procedures.all())
+
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities of the exam, each once. Uses the prefetch."""
+        found = (one.procedure.modality for one in self.order.procedures.all())
+        return list(dict.fromkeys(found))
+
+    @property
+    def studies(self) -> list[Study]:
+        """The studies that answer the order, each once. Uses the prefetch."""
+        found = {
+            one.pk: one for asked in self.order.procedures.all() for one in asked.studies.all()
+        }
+        return list(found.values())
+
+    @property
+    def image_count(self) -> int:
+        return sum(study.instance_count for study in self.studies)
+
+    @property
+    def urgency(self) -> str:
+        """How much of the time it may wait is used: `calm` to a half, `soon`, then `late`."""
+        target = READING_TARGETS[Order.Priority(self.order.priority)]
+        used = (timezone.now() - self.created_at) / target
+        return "calm" if used < 0.5 else "soon" if used < 1 else "late"
 
 
 class ReportVersion(models.Model):

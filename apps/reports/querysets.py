@@ -48,6 +48,12 @@ class ReportQuerySet(models.QuerySet["Report"]):
         )
         return self.filter(Exists(asked))
 
+    def modalities(self) -> list[str]:
+        """The modalities of all exams that have a report: what the list can be narrowed to."""
+        asked = RequestedProcedure.objects.filter(order__report__isnull=False)
+        found = asked.order_by("procedure__modality").values_list("procedure__modality", flat=True)
+        return list(found.distinct())
+
     def most_urgent_first(self) -> Self:
         """STAT before all else, then what is due first: `due_at` is age against priority."""
         target = Case(

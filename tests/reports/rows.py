@@ -29,7 +29,7 @@ def by(user: User) -> Origin:
 
 def make_order(*, modality: str = "CT", **fields: Any) -> Order:
     """An order for one procedure, its patient having a number."""
-    order = OrderFactory.create(**fields)
+    order: Order = OrderFactory.create(**fields)
     if not order.patient.identifiers.exists():
         PatientIdentifierFactory.create(patient=order.patient)
     procedure = ProcedureFactory.create(modality=modality)

@@ -43,7 +43,8 @@ def text_in() -> Callable[[ReportVersion], str]:
 
 
 def a_patient(**fields: str) -> Patient:
-    return PatientFactory.create(family_name="Müller", given_name="Jörg", **fields)
+    patient: Patient = PatientFactory.create(family_name="Müller", given_name="Jörg", **fields)
+    return patient
 
 
 @pytest.mark.peer

@@ -1,5 +1,7 @@
 """An exam that can be read gets one report, with its template's text."""
 
+from typing import Any
+
 import pytest
 
 from apps.audit.models import Event, Kind
@@ -13,7 +15,7 @@ from tests.reports.rows import make_order, make_report, make_study, make_templat
 pytestmark = pytest.mark.django_db
 
 
-def event(kind: Kind, order: Order, **fields: str) -> Event:
+def event(kind: Kind, order: Order, **fields: Any) -> Event:
     return record(
         kind, order, origin=Origin(protocol="test"), patient_id=order.patient_id, **fields
     )

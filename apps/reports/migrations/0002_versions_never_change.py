@@ -24,12 +24,12 @@ POSTGRESQL_UNDO = [
 ]
 SQLITE = [
     f"""
-    CREATE TRIGGER {TABLE}_no_{verb} BEFORE {verb} ON {TABLE}
+    CREATE TRIGGER {TABLE}_no_{verb.lower()} BEFORE {verb} ON {TABLE}
     BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
     """
-    for verb in ("update", "delete")
+    for verb in ("UPDATE", "DELETE")
 ]
-SQLITE_UNDO = [f"DROP TRIGGER {TABLE}_no_{verb}" for verb in ("update", "delete")]
+SQLITE_UNDO = [f"DROP TRIGGER {TABLE}_no_{verb.lower()}" for verb in ("UPDATE", "DELETE")]
 
 
 def lock(apps: Any, schema_editor: Any) -> None:

@@ -1,0 +1,29 @@
+"""Routes of the reading room."""
+
+from django.urls import path
+
+from apps.accounts.access import allows
+from apps.accounts.policy import Action, Noun
+from apps.reports import views
+
+app_name = "reports"
+reads = allows(Action.VIEW, Noun.REPORT)
+writes = allows(Action.CHANGE, Noun.REPORT)
+
+urlpatterns = [
+    path("", writes(views.ReadingList.as_view()), name="reading-list"),
+    path("<int:pk>/", writes(views.edit), name="edit"),
+    path("<int:pk>/claim/", writes(views.claim), name="claim"),
+    path("<int:pk>/take-over/", writes(views.take_over), name="take-over"),
+    path("<int:pk>/release/", writes(views.release), name="release"),
+    path("<int:pk>/save/", writes(views.save), name="save"),
+    path("<int:pk>/sign/", writes(views.sign), name="sign"),
+    path("<int:pk>/addendum/", writes(views.addendum), name="addendum"),
+    path("<int:pk>/template/", writes(views.template_text), name="template-text"),
+    path("<int:pk>/versions/<int:number>.pdf", reads(views.pdf), name="pdf"),
+    path(
+        "orders/<int:order>/",
+        allows(Action.VIEW, Noun.ORDER)(views.order_report),
+        name="order-report",
+    ),
+]

@@ -1,0 +1,288 @@
+"""The reading room: the list, the reporting page, signed sheets."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+from django.views.generic import ListView
+
+from apps.accounts.policy import Action, can, visible
+from apps.audit.services import origin_of
+from apps.orders.models import Order
+from apps.orders.services import OrderRefused
+from apps.patients.models import Patient
+from apps.reports import services
+from apps.reports.forms import AddendumForm, ReportForm, SignForm
+from apps.reports.models import Report, ReportTemplate, ReportVersion
+from apps.studies.models import Study
+
+Status = Report.Status
+# The tabs of the reading list and the states they hold.
+TABS: dict[str, tuple[Any, tuple[Status, ...]]] = {
+    "ready": (gettext_lazy("Ready"), (Status.UNREAD, Status.CLAIMED)),
+    "drafted": (gettext_lazy("Drafted"), (Status.DRAFT,)),
+    "to-sign": (gettext_lazy("To sign"), (Status.PRELIMINARY,)),
+    "done": (gettext_lazy("Done"), (Status.FINAL, Status.ADDENDED, Status.CORRECTED)),
+}
+ROW_LIMIT = 300
+PRIOR_LIMIT = 20
+
+# What a refusal of the services is for a browser.
+CODES: dict[type[ValueError], int] = {
+    services.NotAllowed: 403,
+    services.EmptyReport: 422,
+    services.StaleRevision: 409,
+    services.ClaimedByAnother: 409,
+    services.AlreadyFinal: 409,
+    services.NotFinal: 409,
+    services.NothingToRead: 409,
+}
+REFUSALS = (services.ReportRefused, OrderRefused)
+
+
+class ReadingList(ListView[Report]):
+    """What waits for a radiologist, most urgent first; reloads itself in place."""
+
+    context_object_name = "reports"
+
+    def get_template_names(self) -> list[str]:
+        fragment = "HX-Request" in self.request.headers
+        return ["reports/_reading_rows.html" if fragment else "reports/reading_list.html"]
+
+    @property
+    def tab(self) -> str:
+        asked = self.request.GET.get("tab", "ready")
+        return asked if asked in TABS else "ready"
+
+    def get_queryset(self) -> QuerySet[Report]:
+        rows = self._in_modality().filter(status__in=TABS[self.tab][1]).for_reading_list()
+        ordered = rows.order_by("-updated_at") if self.tab == "done" else rows.most_urgent_first()
+        shown: QuerySet[Report] = ordered[:ROW_LIMIT]
+        return shown
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        counted = self._in_modality().order_by().values_list("status").annotate(Count("id"))
+        counts = dict(counted)
+        tabs = [
+            (key, label, sum(counts.get(status, 0) for status in states))
+            for key, (label, states) in TABS.items()
+        ]
+        return super().get_context_data(
+            tabs=tabs,
+            tab=self.tab,
+            modality=self.request.GET.get("modality", ""),
+            modalities=Report.objects.modalities(),
+            limit=ROW_LIMIT,
+            **kwargs,
+        )
+
+    def _in_modality(self) -> Any:
+        rows = visible(self.request.user, Report)
+        modality = self.request.GET.get("modality", "")
+        return rows.with_modality(modality) if modality else rows  # type: ignore[attr-defined]
+
+
+@require_GET
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    return _page(request, _report(request, pk))
+
+
+@require_POST
+def claim(request: HttpRequest, pk: int) -> HttpResponse:
+    return _do(request, pk, services.claim_report, then="reports:edit")
+
+
+@require_POST
+def take_over(request: HttpRequest, pk: int) -> HttpResponse:
+    return _do(request, pk, services.take_over_report, then="reports:edit")
+
+
+@require_POST
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    return _do(request, pk, services.release_report, then="reports:reading-list")
+
+
+@require_POST
+def save(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep the draft: a line of status for the page that saves by itself, else the page."""
+    report, form = _report(request, pk), ReportForm(request.POST)
+    code = 200 if form.is_valid() else 422
+    if code == 200:
+        try:
+            report = services.save_draft(
+                report,
+                text=form.text,
+                revision=form.cleaned_data["revision"],
+                origin=origin_of(request),
+            )
+        except REFUSALS as refusal:
+            form.add_error(None, str(refusal))
+            code = CODES.get(type(refusal), 409)
+    if "HX-Request" in request.headers:
+        context = {"report": report, "form": form}
+        return render(request, "reports/_saved.html", context, status=code)
+    return redirect("reports:edit", pk) if code == 200 else _page(request, report, form, code=code)
+
+
+@require_POST
+def sign(request: HttpRequest, pk: int) -> HttpResponse:
+    report, form = _report(request, pk), ReportForm(request.POST)
+    signing = SignForm(request, request.POST)
+    if not (form.is_valid() and signing.is_valid()):
+        return _page(request, report, form, signing=signing, code=422)
+    try:
+        version = services.sign_report(
+            report,
+            text=form.text,
+            revision=form.cleaned_data["revision"],
+            status=ReportVersion.Status(signing.cleaned_data["status"]),
+            origin=origin_of(request),
+        )
+    except REFUSALS as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, report, form, code=CODES.get(type(refusal), 409))
+    messages.success(request, _signed(version))
+    return redirect("reports:edit", pk)
+
+
+@require_POST
+def addendum(request: HttpRequest, pk: int) -> HttpResponse:
+    report, form = _report(request, pk), AddendumForm(request, request.POST)
+    if not form.is_valid():
+        return _page(request, report, addendum_form=form, code=422)
+    try:
+        text = form.cleaned_data["text"]
+        version = services.add_addendum(report, text=text, origin=origin_of(request))
+    except REFUSALS as refusal:
+        form.add_error(None, str(refusal))
+        code = CODES.get(type(refusal), 409)
+        return _page(request, report, addendum_form=form, code=code)
+    messages.success(request, _signed(version))
+    return redirect("reports:edit", pk)
+
+
+@require_GET
+def template_text(request: HttpRequest, pk: int) -> HttpResponse:
+    """The sections filled from a template, in place of what is in them."""
+    report = _report(request, pk)
+    asked = request.GET.get("template", "")
+    templates = visible(request.user, ReportTemplate).filter(active=True)
+    template = get_object_or_404(templates, pk=asked if asked.isdigit() else None)
+    form = ReportForm.of(report)
+    form.initial.update(vars(services.text_of(template)))
+    return render(request, "reports/_sections.html", {"report": report, "form": form})
+
+
+@require_GET
+def pdf(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """The signed sheet; reading it is journalled."""
+    versions = visible(request.user, ReportVersion).select_related("report__order")
+    version = get_object_or_404(versions, report=pk, number=number)
+    services.note_viewing(version, origin=origin_of(request))
+    name = f"{version.report.order_id}-{version.number}.pdf"
+    return HttpResponse(
+        bytes(version.pdf),
+        content_type="application/pdf",
+        headers={
+            "Content-Disposition": f'inline; filename="report-{name}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@require_GET
+def order_report(request: HttpRequest, order: int) -> HttpResponse:
+    """The panel of an order's page: state of its report and the signed versions."""
+    found = get_object_or_404(visible(request.user, Order), pk=order)
+    versions = visible(request.user, ReportVersion).filter(report__order=found)
+    context = {
+        "report": visible(request.user, Report).filter(order=found).first(),
+        "versions": versions.defer("pdf").select_related("signer"),
+        "may_view": can(request.user, Action.VIEW, Report),
+        "may_write": can(request.user, Action.CHANGE, Report),
+    }
+    return render(request, "reports/_order_report.html", context)
+
+
+def _report(request: HttpRequest, pk: int) -> Report:
+    rows: Any = visible(request.user, Report)
+    report: Report = get_object_or_404(rows.for_reading_list(), pk=pk)
+    return report
+
+
+def _do(request: HttpRequest, pk: int, verb: Any, *, then: str) -> HttpResponse:
+    """Carry out a verb that needs nothing but the report; a refusal is shown as a message."""
+    report = _report(request, pk)
+    try:
+        verb(report, origin=origin_of(request))
+    except REFUSALS as refusal:
+        return _page(request, report, refusal=str(refusal), code=CODES.get(type(refusal), 409))
+    return redirect(then, pk) if then == "reports:edit" else redirect(then)
+
+
+def _page(
+    request: HttpRequest,
+    report: Report,
+    form: ReportForm | None = None,
+    *,
+    signing: SignForm | None = None,
+    addendum_form: AddendumForm | None = None,
+    refusal: str = "",
+    code: int = 200,
+) -> HttpResponse:
+    patient = Patient.objects.prefetch_related("identifiers").get(pk=report.order.patient_id)
+    owner = report.claimed_by
+    context = {
+        "report": report,
+        "order": report.order,
+        "patient": patient,
+        "form": form or ReportForm.of(report),
+        "signing": signing or SignForm(request),
+        "addendum_form": addendum_form or AddendumForm(request),
+        "refusal": refusal,
+        "locked": owner is not None and owner != request.user,
+        "mine": owner == request.user,
+        "may_sign": can(request.user, Action.SIGN, report),
+        "versions": report.versions.without_pdf(),
+        "priors": _priors(request, report),
+        "other_studies": _other_studies(request, report),
+        "templates": visible(request.user, ReportTemplate).filter(active=True),
+    }
+    return render(request, "reports/edit.html", context, status=code)
+
+
+def _priors(request: HttpRequest, report: Report) -> Any:
+    """Earlier reports of the patient that were signed, newest first."""
+    versions = visible(request.user, ReportVersion).filter(
+        report__order__patient=report.order.patient_id
+    )
+    return (
+        versions.exclude(report=report)
+        .filter(status=ReportVersion.Status.FINAL)
+        .select_related("signer", "report__order")
+        .prefetch_related("report__order__procedures__studies")
+        .defer("pdf")
+        .order_by("-signed_at")[:PRIOR_LIMIT]
+    )
+
+
+def _other_studies(request: HttpRequest, report: Report) -> Any:
+    """Stored studies of the patient that belong to no signed report of ours."""
+    studies = visible(request.user, Study).filter(patient=report.order.patient_id)
+    mine = [study.pk for study in report.studies]
+    return studies.exclude(pk__in=mine).order_by("-study_date", "-id")[:PRIOR_LIMIT]
+
+
+def _signed(version: ReportVersion) -> str:
+    said = {
+        ReportVersion.Status.PRELIMINARY: _("Signed as preliminary."),
+        ReportVersion.Status.FINAL: _("Report signed."),
+        ReportVersion.Status.ADDENDUM: _("Addendum signed."),
+    }
+    return said[ReportVersion.Status(version.status)]
