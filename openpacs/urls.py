@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("apps.orders.urls")),
     path("worklist/", include("apps.worklist.urls")),
     path("viewer/", include("apps.viewer.urls")),
+    path("dicom-web/", include("apps.dicomweb.urls")),
     path("studies/", include("apps.studies.urls")),
     path("reports/", include("apps.reports.urls")),
     path("", include("apps.site.urls")),

@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
@@ -181,6 +183,18 @@ class Patient(models.Model):
             return ""
         known = {"day": 10, "month": 7, "year": 4}[self.birth_precision]
         return self.birth_date.isoformat()[:known]
+
+    @property
+    def age(self) -> str:
+        """Whole years on this day (`45 y`), months below two years (`7 m`), or empty."""
+        if self.birth_date is None:
+            return ""
+        today = timezone.localdate()
+        months = (today.year - self.birth_date.year) * 12 + today.month - self.birth_date.month
+        months -= today.day < self.birth_date.day
+        if months < 24:
+            return gettext("%(months)s m") % {"months": max(months, 0)}
+        return gettext("%(years)s y") % {"years": months // 12}
 
     @property
     def primary_identifier(self) -> "PatientIdentifier | None":

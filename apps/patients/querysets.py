@@ -17,14 +17,28 @@ class PatientQuerySet(models.QuerySet["Patient"]):
         return self.exclude(status="merged")
 
     def matching(self, text: str) -> Self:
-        """Patients whose name, identifier or phone fits what was typed or scanned."""
+        """Patients whose name, identifier, phone or accession number fits what was typed."""
         by_name = models.Q()
         for word in search_form(text).split():
             by_name &= models.Q(search_name__contains=word)
-        by_number = models.Q(identifiers__value__iexact=text.strip())
-        by_phone = models.Q(phone=text.strip())
-        return self.filter(by_name | by_number | by_phone).distinct()
+        return self.filter(by_name | self._numbered(text))
+
+    def numbered(self, text: str) -> Self:
+        """Patients with just this identifier, phone or accession number, as scanned."""
+        return self.filter(self._numbered(text))
+
+    def for_list(self) -> Self:
+        """With what a line of a list shows."""
+        return self.prefetch_related("identifiers")
 
     def owned_by(self, user: User) -> Self:
         """Patients whom a referrer has sent here."""
         return self.filter(orders__referrer__user=user).distinct()
+
+    def _numbered(self, text: str) -> models.Q:
+        # Equality on either spelling, not iexact, which no index answers.
+        spellings = {text.strip(), text.strip().upper()}
+        patients = self.model._base_manager
+        known = patients.filter(identifiers__value__in=spellings).values("pk")
+        ordered = patients.filter(orders__accession_number__in=spellings).values("pk")
+        return models.Q(pk__in=known) | models.Q(pk__in=ordered) | models.Q(phone__in=spellings)

@@ -15,7 +15,7 @@ from apps.scheduling.services.appointments import (
     miss,
     move,
 )
-from apps.scheduling.services.slots import free_slots, next_free
+from apps.scheduling.services.slots import free_slots, next_free, open_spans
 
 __all__ = [
     "AppointmentClosed",
@@ -33,4 +33,5 @@ __all__ = [
     "miss",
     "move",
     "next_free",
+    "open_spans",
 ]

@@ -1,13 +1,22 @@
 """Rooms and worklist together: what is booked is what the devices are told to do."""
 
 import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.audit.services import Origin
 from apps.orders.models import Order, RequestedProcedure
-from apps.orders.services import advance_order, cancel_order
+from apps.orders.services import (
+    OrderDetails,
+    Request,
+    advance_order,
+    cancel_order,
+    place_order,
+)
+from apps.patients.models import Patient
 from apps.scheduling import services as scheduling
 from apps.scheduling.models import Appointment, Resource
 from apps.worklist.models import Device, ScheduledStep
@@ -27,6 +36,44 @@ class AlreadyScheduled(scheduling.BookingRefused):
     def __init__(self, appointment: Appointment) -> None:
         self.appointment = appointment
         super().__init__(_("This order has an appointment already; move that one."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A room and a time; `arrived` where the patient stands at the desk (walk-in)."""
+
+    resource: Resource
+    starts_at: datetime.datetime
+    overbook: bool = False
+    arrived: bool = False
+
+
+def place_and_schedule(
+    patient: Patient,
+    *,
+    requests: Sequence[Request],
+    details: OrderDetails,
+    visit: Visit,
+    origin: Origin,
+) -> Order:
+    """Order and appointment in one: where the room is refused nothing is ordered either."""
+    with transaction.atomic():
+        order = place_order(patient, requests=requests, details=details, origin=origin)
+        schedule_visit(order, visit=visit, origin=origin)
+    return order
+
+
+def schedule_visit(order: Order, *, visit: Visit, origin: Origin) -> Appointment:
+    """As `schedule_order`, and arrived at once where the patient is here."""
+    with transaction.atomic():
+        appointment = schedule_order(
+            order,
+            resource=visit.resource,
+            starts_at=visit.starts_at,
+            origin=origin,
+            overbook=visit.overbook,
+        )
+        return arrive(appointment, origin=origin) if visit.arrived else appointment
 
 
 def schedule_order(

@@ -1,0 +1,25 @@
+// Front-desk pages: a list that narrows while one types, forms that go off when a choice is made.
+
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+for (const field of document.querySelectorAll("[data-filter]")) {
+  const list = document.querySelector(field.dataset.filter);
+  field.addEventListener("input", () => {
+    const words = plain(field.value).split(/\s+/).filter(Boolean);
+    for (const entry of list.querySelectorAll("[data-filter-text]")) {
+      const chosen = entry.querySelector("input")?.checked;
+      const text = plain(entry.dataset.filterText);
+      entry.hidden = !chosen && !words.every((word) => text.includes(word));
+    }
+  });
+  // Enter takes the first that is shown instead of sending the form.
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    list.querySelector("[data-filter-text]:not([hidden]) input")?.click();
+  });
+}
+
+for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
