@@ -19,22 +19,9 @@ from django.utils.translation import ngettext
 
 from apps.accounts.forms import RoleChoiceField
 from apps.accounts.models import Role, User
-from apps.accounts.policy import Action, Noun, can, noun_of, rights_of, visible
+from apps.accounts.policy import CLINICAL, Action, Noun, can, noun_of, rights_of, visible
 
 M = TypeVar("M", bound=models.Model)
-
-# Rows of the clinical record: made and changed by services only, deleted by nobody.
-CLINICAL = frozenset(
-    {
-        Noun.PATIENT,
-        Noun.ORDER,
-        Noun.APPOINTMENT,
-        Noun.STEP,
-        Noun.STUDY,
-        Noun.REPORT,
-        Noun.JOURNAL,
-    }
-)
 
 
 class JournallingSite(Protocol):

@@ -40,6 +40,19 @@ class Noun(models.TextChoices):
     USER = "user", _("User")
 
 
+# Rows of the clinical record: made and changed by services only, deleted by nobody.
+CLINICAL = frozenset(
+    {
+        Noun.PATIENT,
+        Noun.ORDER,
+        Noun.APPOINTMENT,
+        Noun.STEP,
+        Noun.STUDY,
+        Noun.REPORT,
+        Noun.JOURNAL,
+    }
+)
+
 # One letter per action: View Create changE Sign eXport Delete; "o" first: own rows only.
 _LETTERS = {
     "V": Action.VIEW,

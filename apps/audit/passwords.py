@@ -4,6 +4,8 @@ It is called wherever a password is stored: the user's own page, the back office
 command line. What a good password is, the other validators decide.
 """
 
+from django.utils.translation import gettext as _
+
 from apps.accounts.models import User
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
@@ -14,7 +16,7 @@ class PasswordJournal:
         """Every password may be noted."""
 
     def get_help_text(self) -> str:
-        return ""
+        return _("The journal notes that it was changed, never what it is.")
 
     def password_changed(self, password: str, user: User | None = None) -> None:
         # The first password of a new account is part of its creation.
