@@ -1,6 +1,7 @@
 """Reading studies, series and instances by the keys of a query (PS3.4 C.6.2, PS3.18 10.6)."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -139,6 +140,54 @@ class StudyQuerySet(models.QuerySet["Study"]):
             by_name &= Q(patient_search_name__contains=word)
         by_number = Q(patient_identifier__iexact=text) | Q(accession_number__iexact=text)
         return self.filter(by_name | by_number if by_name else by_number)
+
+    def wanted(
+        self,
+        *,
+        q: str = "",
+        modality: str = "",
+        since: date | None = None,
+        until: date | None = None,
+        match: str = "",
+    ) -> Self:
+        """Studies that fit what the search form says; what is empty does not narrow."""
+        rows = self.by(q)
+        if modality:
+            rows = rows.filter(modalities__contains=f"\\{modality.upper()}\\")
+        if since:
+            rows = rows.filter(study_date__gte=since)
+        if until:
+            rows = rows.filter(study_date__lte=until)
+        if match == "open":
+            return rows.exclude(match="matched")
+        return rows.filter(match=match) if match else rows
+
+    def newest_first(self, *, after: str = "", limit: int) -> "list[Study]":
+        """A page of studies: dated ones from the newest, then those without a date.
+
+        `after` is the `page_key` of the last study of the page before; one that is no key
+        begins anew. Two queries at most: engines disagree where a null date sorts.
+        """
+        day, _, number = after.partition("_")
+        key = int(number) if number.isascii() and number.isdigit() else None
+        found: list[Study] = []
+        if key is None or day:
+            found = list(self._dated(day, key).order_by("-study_date", "-id")[:limit])
+        if len(found) < limit:
+            undated = self.filter(study_date=None)
+            if key is not None and not day:
+                undated = undated.filter(id__lt=key)
+            found += undated.order_by("-id")[: limit - len(found)]
+        return found
+
+    def _dated(self, day: str, key: int | None) -> Self:
+        rows = self.filter(study_date__isnull=False)
+        try:
+            since = date.fromisoformat(day)
+        except ValueError:
+            return rows
+        earlier = Q(study_date__lt=since) | Q(study_date=since, id__lt=key)
+        return rows.filter(earlier) if key is not None else rows
 
     def _below(self, series: Q, instances: Q) -> models.QuerySet["Series"]:
         rows: Any = self.model._meta.get_field("series").related_model
