@@ -5,6 +5,7 @@
 
 import http.client
 import os
+import socket
 import sys
 
 from django.db import connection
@@ -36,7 +37,22 @@ def expected_host(allowed: list[str]) -> str:
     return "localhost" if name == "*" else name.lstrip(".")
 
 
-if __name__ == "__main__":
+def accepts(port: int) -> bool:
+    """Whether something listens at a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m openpacs.health [PORT]`: 0 if the web server, or the listener, is well."""
+    if arguments:
+        return 0 if accepts(int(arguments[0])) else 1
     name = expected_host(os.environ.get("ALLOWED_HOSTS", "localhost").split(","))
-    port = int(os.environ.get("OPENPACS_HTTP_PORT", "8000"))
-    sys.exit(0 if ask(port, host=name) else 1)
+    return 0 if ask(int(os.environ.get("OPENPACS_HTTP_PORT", "8000")), host=name) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

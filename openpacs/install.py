@@ -137,8 +137,24 @@ def make_virtualenv(run: Run) -> None:
             "Python's venv module is missing. Install it (Debian, Ubuntu: apt install "
             f"python{sys.version_info[0]}.{sys.version_info[1]}-venv) and run make again."
         ) from None
-    # --clear: a virtual environment of another Python cannot be mended.
-    run.command(sys.executable, "-m", "venv", "--clear", ".venv")
+    # One of this very Python, made by hand perhaps, is kept with what is in it; one of
+    # another Python cannot be mended.
+    if python_version(run.python) != sys.version:
+        run.command(sys.executable, "-m", "venv", "--clear", ".venv")
+
+
+def python_version(program: str) -> str:
+    """What a Python program says of itself; empty when there is none that runs."""
+    try:
+        answer = subprocess.run(
+            [program, "-I", "-c", "import sys; sys.stdout.write(sys.version)"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return answer.stdout
 
 
 def install_python_packages(run: Run) -> None:
@@ -271,7 +287,8 @@ STATIC_FILES = Step(
     inputs=(Path("static"),),
     after=(PYTHON_PACKAGES, KIT),
 )
-STEPS = (VIRTUALENV, PYTHON_PACKAGES, FRONT_END_PACKAGES, VIEWER, KIT, STATIC_FILES)
+PACKAGES = (VIRTUALENV, PYTHON_PACKAGES, FRONT_END_PACKAGES)
+STEPS = (*PACKAGES, VIEWER, KIT, STATIC_FILES)
 
 
 def install(steps: Sequence[Step], run: Run) -> int:
@@ -306,7 +323,8 @@ def main() -> int:
         sys.stderr.write("Name a newer one: make PYTHON=/path/to/python3\n")
         return 1
     try:
-        install(STEPS, Run(ROOT))
+        # --packages: those of others only; an image keeps them in a layer of their own.
+        install(PACKAGES if "--packages" in sys.argv else STEPS, Run(ROOT))
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1

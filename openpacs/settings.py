@@ -245,6 +245,8 @@ TLS = env.bool("OPENPACS_TLS", default=False)  # a TLS front stands before the w
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
 SECURE_HSTS_SECONDS = 31536000 if TLS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
+# Addresses (or networks) of fronts whose X-Forwarded-For is believed.
+OPENPACS_TRUSTED_PROXIES = env.list("OPENPACS_TRUSTED_PROXIES", default=[])
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 CONTENT_SECURITY_POLICY = {

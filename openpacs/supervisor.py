@@ -1,8 +1,8 @@
 """`make run`: the whole department as one program.
 
 Checks the ports, brings the database up to date, then runs the web server, the DICOM and
-HL7 listeners, the worker and its clock as children, until Ctrl-C or SIGTERM. At scale the
-same parts run as containers (docker-compose.yml).
+HL7 listeners, the worker and its clock as children, until Ctrl-C or SIGTERM.
+`python -m openpacs.supervisor PART` runs one of them alone, as its container does.
 """
 
 import errno
@@ -178,11 +178,22 @@ def run() -> int:
         return Keeper(parts.PARTS, is_ready=is_ready, on_ready=announce).run()
 
 
+def run_one(name: str) -> int:
+    """Run one part alone, as its container does; the database is another one's business."""
+    django.setup()
+    make_folders()
+    parts = {part.name: part for part in import_module("openpacs.parts").PARTS}
+    if name not in parts:
+        raise Refused(f"{name} is no part of openpacs; those are {', '.join(parts)}.")
+    parts[name].run()
+    return 0
+
+
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
     os.umask(0o077)  # what the department writes is for its account alone
     try:
-        return run()
+        return run_one(sys.argv[1]) if len(sys.argv) > 1 else run()
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1

@@ -105,6 +105,14 @@ def test_a_machine_without_the_venv_module_is_told_what_to_install(
         installer.make_virtualenv(run)
 
 
+def test_a_virtual_environment_of_this_python_is_kept_with_what_is_in_it(run: Run) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", run.root / ".venv"], check=True)
+    mine = run.root / ".venv" / "mine"
+    mine.touch()
+    installer.make_virtualenv(run)
+    assert mine.exists()
+
+
 @pytest.mark.parametrize(("version", "ours"), [("v16.20.0", False), ("v20.1.0", True)])
 def test_an_old_node_is_replaced_by_one_from_the_python_registry(
     run: Run, monkeypatch: pytest.MonkeyPatch, version: str, ours: bool
