@@ -45,11 +45,16 @@ def receive(raw: bytes, address: str) -> Iterator[bytes]:
     A batch (FHS/BHS) gives one answer per message.
     """
     for one in messages.split_batch(raw):
-        yield from _receive_one(one, address)
+        header = _header(one)
+        try:
+            yield from _receive_one(one, header, address)
+        except Exception as error:  # noqa: BLE001 - the sender is answered whatever happens
+            # Not even kept: no database, or a full disk.
+            logger.error("HL7 message not kept: %s", _told(error))  # noqa: TRY400
+            yield acks.build_ack(header, acks.verdict_of(error))
 
 
-def _receive_one(raw: bytes, address: str) -> Iterator[bytes]:
-    header = _header(raw)
+def _receive_one(raw: bytes, header: messages.Segment | None, address: str) -> Iterator[bytes]:
     partner = None
     if header is not None:
         partner = Partner.objects.calling(header.get(3), header.get(4), address)
@@ -86,10 +91,7 @@ def _answer(
         logger.info("HL7 message %s refused: %s %s", message.pk, verdict.status, verdict.code)
         return answer, False
     except Exception as error:  # noqa: BLE001 - the sender is answered whatever happens
-        # Only where it broke: the text of an exception may hold a patient's name.
-        logger.error(  # noqa: TRY400
-            "HL7 message %s failed: %s in %s", message.pk, type(error).__name__, _place(error)
-        )
+        logger.error("HL7 message %s failed: %s", message.pk, _told(error))  # noqa: TRY400
         received.note_failure(message, error=type(error).__name__)
         return acks.build_ack(header, acks.verdict_of(error)), False
 
@@ -178,10 +180,15 @@ def _happened_at(parsed: messages.ParsedMessage, partner: Partner) -> datetime.d
     return moment.at if moment.at < timezone.now() + CLOCK_ERROR else None
 
 
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
+def _told(error: BaseException) -> str:
+    """What broke, and the innermost line of ours that it came through.
+
+    Not what the exception says: that may hold a patient's name.
+    """
+    place, trace = "?", error.__traceback__
+    while trace:
+        module = str(trace.tb_frame.f_globals.get("__name__", "?"))
+        if module.startswith("apps."):
+            place = f"{module}:{trace.tb_lineno}"
         trace = trace.tb_next
-    if trace is None:
-        return "?"
-    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+    return f"{type(error).__name__} in {place}"

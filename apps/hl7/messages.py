@@ -22,7 +22,7 @@ UTF8 = "UNICODE UTF-8"
 _tree: Any = hl7.parse
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
 # Characters that would end a segment or a frame, or that no page could show.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = r"\x00-\x1f\x7f"
 
 
 class MessageError(Exception):
@@ -61,11 +61,14 @@ class Segment:
     def get(
         self, field: int, component: int = 1, *, repetition: int = 1, subcomponent: int = 1
     ) -> str:
-        """The text there, escapes resolved and trimmed; empty where there is none."""
+        """The text there, escapes resolved and trimmed; empty where there is none.
+
+        Without NUL characters, which no database column of text holds.
+        """
         node = _pick(self.node, field)
         for place in (repetition, component, subcomponent):
             node = _pick(node, place - 1)
-        return unescape(_text(node), self.delimiters).strip()
+        return unescape(_text(node), self.delimiters).replace("\x00", "").strip()
 
     def raw(self, field: int) -> str:
         """The whole field as sent, escapes and delimiters in place."""
@@ -181,12 +184,10 @@ def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
         "\n": BREAK,
     }
     sign = delimiters.escape
+    special = re.compile(f"[{re.escape(''.join(names))}{_CONTROL}]")
     unified = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        f"{sign}{names[char]}{sign}"
-        if char in names
-        else _CONTROL.sub(lambda found: f"{sign}X{ord(found.group()):02X}{sign}", char)
-        for char in unified
+    return special.sub(
+        lambda found: f"{sign}{names.get(found[0]) or f'X{ord(found[0]):02X}'}{sign}", unified
     )
 
 

@@ -227,6 +227,26 @@ def test_a_message_without_control_id_is_refused(partner: Partner) -> None:
     assert verdict(send(PID, control_id="")) == ("AE", "101", "MSH^1^10")
 
 
+def test_a_message_that_cannot_even_be_kept_is_answered(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> Any:
+        raise OSError
+
+    monkeypatch.setattr("apps.hl7.services.received.keep_received", fail)
+    assert verdict(send(PID))[:2] == ("AE", "207")
+
+
+def test_nul_characters_do_not_reach_the_database(partner: Partner, chest: Any) -> None:
+    control_id = "A\x00B"
+    answer = send(
+        PID, ORC, OBR + r"|||||||||cl\X00\in\x00fo", kind="ORM^O01", control_id=control_id
+    )
+    assert verdict(answer)[0] == "AA"
+    assert Message.objects.get().control_id == "AB"
+    assert "clin" in Order.objects.get().clinical_information
+
+
 def test_every_message_of_a_batch_is_answered(partner: Partner) -> None:
     raw = b"BHS|^~\\&|HIS\r" + text_of(PID) + text_of("EVN|", control_id="2") + b"BTS|2\r"
     answers = [verdict(parse(one))[0] for one in receive(raw, "10.0.0.1")]
