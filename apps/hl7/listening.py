@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from apps.hl7.inbound import receive
 from apps.hl7.mllp import Limits, Listener
@@ -14,6 +14,9 @@ def make_listener(host: str, port: int, *, limits: Limits | None = None) -> List
 
 
 def _answer(message: bytes, address: str) -> Iterator[bytes]:
-    # A connection may be silent for an hour: its database connection may be gone by now.
-    close_old_connections()
+    # A peer may be silent for an hour: the database may have hung up meanwhile. Closing it
+    # after every message, as web requests do, would make SQLite checkpoint each time.
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
     yield from receive(message, address)

@@ -1,6 +1,7 @@
 """Listens for HL7 messages."""
 
 import contextlib
+import os
 import signal
 from typing import Any
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         try:
             listener.open()
         except OSError as error:
-            reason = error.strerror or error
+            reason = os.strerror(error.errno) if error.errno else error
             message = f"HL7 cannot listen on {host}:{port}: {reason}. Set OPENPACS_HL7_PORT."
             raise CommandError(message) from error
         for sign in (signal.SIGTERM, signal.SIGINT):
