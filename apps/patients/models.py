@@ -160,6 +160,11 @@ class Patient(models.Model):
         return f"{self.family_name}, {given}" if given else self.family_name
 
     @property
+    def native_name(self) -> str:
+        """The name in native script, as written on a page: without the separators of a PN."""
+        return " ".join(self.ideographic_name.replace("^", " ").split())
+
+    @property
     def person_name(self) -> str:
         """The name as a DICOM PN with its alphabetic, ideographic and phonetic groups."""
         parts = [

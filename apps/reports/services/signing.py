@@ -120,7 +120,7 @@ def patient_header(patient: Patient) -> dict[str, str]:
     identifier = patient.primary_identifier
     return {
         "name": patient.display_name,
-        "native_name": " ".join(patient.ideographic_name.replace("^", " ").split()),
+        "native_name": patient.native_name,
         "identifier": identifier.value if identifier else "",
         "issuer": identifier.issuer.namespace if identifier else "",
         "birth_date": patient.display_birth_date,
