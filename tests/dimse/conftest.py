@@ -38,7 +38,8 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
             "OPTIONS": {"location": str(tmp_path / "dicom")},
         },
     }
-    storages._storages.pop("dicom", None)
+    made: dict[str, Any] = vars(storages)["_storages"]
+    made.pop("dicom", None)
     return Spool(tmp_path / "spool")
 
 
@@ -49,7 +50,12 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def start(transactional_db: None) -> Iterator[Start]:
+def threads_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
+    """A database that the listener's threads see; what migrations put there comes back."""
+
+
+@pytest.fixture
+def start(threads_db: None) -> Iterator[Start]:
     """Starts listeners; all are stopped at the end of the test."""
     running: list[tuple[Listener, threading.Thread]] = []
 
@@ -73,9 +79,10 @@ def listener(start: Start) -> Listener:
 
 
 @pytest.fixture
-def device(transactional_db: None) -> Device:
+def device(threads_db: None) -> Device:
     """A modality that may store, read the worklist and report steps."""
-    return DeviceFactory.create(ae_title="CT1", name="Scanner", host="127.0.0.1")
+    made: Device = DeviceFactory.create(ae_title="CT1", name="Scanner", host="127.0.0.1")
+    return made
 
 
 @pytest.fixture

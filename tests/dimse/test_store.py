@@ -2,8 +2,10 @@
 
 import errno
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread, dcmwrite
@@ -82,17 +84,17 @@ def test_a_broker_that_is_down_does_not_fail_a_store(
 
 
 def test_an_object_that_is_not_the_announced_one_is_refused(
-    listener: Listener, dial: Dial, spool: Spool
+    listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     association = dial(listener, CT)
     image = ct_image("2.25.104")
     original = association.dimse.send_msg
 
-    def altered(primitive: object, context_id: int) -> None:
-        primitive.AffectedSOPInstanceUID = "2.25.999"  # type: ignore[attr-defined]
+    def altered(primitive: Any, context_id: int) -> None:
+        primitive.AffectedSOPInstanceUID = "2.25.999"
         original(primitive, context_id)
 
-    association.dimse.send_msg = altered
+    monkeypatch.setattr(association.dimse, "send_msg", altered)
     assert association.send_c_store(image).Status == 0xA900
     assert spool.waiting() == []
 
@@ -150,23 +152,28 @@ def test_dcmtk_stores_in_every_size_of_pdu(
     assert Instance.objects.count() == 3
 
 
-def test_a_transfer_cut_off_leaves_nothing_behind(start: Start, dial: Dial, spool: Spool) -> None:
-    listener = start()
-    association = dial(listener, CT)
+def test_a_transfer_cut_off_leaves_nothing_behind(
+    start: Start, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    association = dial(start(), CT)
     image = ct_image("2.25.105")
     image.PixelData = bytes(2_000_000)
-    sent = 0
-    original = association.dul.socket.send
+    connection = association.dul.socket
+    assert connection is not None
+    original, sent = connection.send, 0
 
     def cut(data: bytes) -> None:
         nonlocal sent
         sent += len(data)
         if sent > 500_000:
-            association.dul.socket.close()
+            connection.close()
         else:
             original(data)
 
-    association.dul.socket.send = cut
+    monkeypatch.setattr(connection, "send", cut)
     association.send_c_store(image)
+    deadline = time.monotonic() + 5
+    while any(spool.partial.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert list(spool.partial.iterdir()) == []
     assert spool.waiting() == []

@@ -1,0 +1,384 @@
+"""A modality in software: worklist, MPPS, images, storage commitment, as a scanner does it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.dsutils import create_file_meta
+
+from apps.dicom.dates import format_date, format_time
+from apps.dicom.phantom import phantom
+from apps.dicom.uids import new_uid
+from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, MPPS, WORKLIST
+
+PENDING = (0xFF00, 0xFF01)
+DISCONTINUED_UNSPECIFIED = ("110513", "DCM", "Discontinued for unspecified reason")
+REPORT_SECONDS = 60
+# What a scanner takes from the worklist into its images as it is (IHE RAD TF-2 appendix A).
+IDENTITY = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyInstanceUID",
+)
+PROCEDURE = (
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "RequestedProcedureCodeSequence",
+)
+STEP = (
+    "ScheduledProcedureStepID",
+    "ScheduledProcedureStepDescription",
+    "ScheduledProtocolCodeSequence",
+)
+
+
+class SimulationFailed(Exception):
+    """The other side refused, did not answer, or has nothing to do for us."""
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Who we play, and whom we call. `say` gets one line of progress at a time."""
+
+    ae_title: str
+    host: str
+    port: int
+    called: str
+    say: Callable[[str], None] = print
+
+    @contextmanager
+    def calling(self, *contexts: tuple[str, str | None]) -> Iterator[Association]:
+        """An association offering (SOP class, transfer syntax or None for the usual)."""
+        entity = AE(ae_title=self.ae_title)
+        entity.acse_timeout = entity.dimse_timeout = entity.connection_timeout = 30
+        for sop_class, transfer_syntax in contexts:
+            if transfer_syntax:
+                entity.add_requested_context(sop_class, transfer_syntax)
+            else:
+                entity.add_requested_context(sop_class)
+        association = entity.associate(self.host, self.port, ae_title=self.called)
+        if not association.is_established:
+            raise SimulationFailed(self._why_not(association))
+        try:
+            yield association
+        finally:
+            association.release()
+
+    def _why_not(self, association: Association) -> str:
+        where = f"{self.called} at {self.host}:{self.port}"
+        if association.is_rejected:
+            return (
+                f"{where} refuses {self.ae_title}: is it entered as a device that may connect, "
+                f"and is {self.called} the right AE title?"
+            )
+        if association.acceptor.primitive is not None:
+            return f"{where} does not offer this service to {self.ae_title}"
+        return f"nothing answers as {where}"
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One exam as it runs: the worklist line, and what is made for it."""
+
+    line: Dataset
+    images: list[Dataset]
+    report_uid: str = field(default_factory=new_uid)
+    step_id: str = field(default_factory=lambda: f"PPS{timezone.localtime():%H%M%S%f}"[:16])
+
+    @property
+    def step(self) -> Dataset:
+        item: Dataset = self.line.ScheduledProcedureStepSequence[0]
+        return item
+
+
+def worklist(modality: Modality, *, accession: str = "", day: date | None = None) -> list[Dataset]:
+    """The lines of the worklist for an accession number or a day, in order of time."""
+    query = _query(accession, day)
+    lines = []
+    with modality.calling((WORKLIST, None)) as association:
+        for status, line in association.send_c_find(query, WORKLIST):
+            if "Status" not in status:
+                raise SimulationFailed("no answer to the worklist query")
+            if status.Status in PENDING and line is not None:
+                lines.append(line)
+            elif status.Status != 0:
+                raise SimulationFailed(f"worklist query: status 0x{status.Status:04X}")
+    return sorted(lines, key=_start)
+
+
+def describe(line: Dataset) -> str:
+    """A line of the worklist for the terminal; without the patient's name."""
+    step = line.ScheduledProcedureStepSequence[0]
+    when = f"{step.get('ScheduledProcedureStepStartDate')} "
+    when += str(step.get("ScheduledProcedureStepStartTime") or "")[:4]
+    return (
+        f"{when}  {line.get('AccessionNumber')}  {line.get('PatientID')}  "
+        f"{step.get('Modality')}  {line.get('RequestedProcedureDescription')}  "
+        f"{step.get('ScheduledProcedureStepID')}"
+    )
+
+
+def images_of(folder: Path) -> list[Dataset]:
+    """Every DICOM file below a folder that has a SOP instance; raises SimulationFailed."""
+    images: list[Dataset] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            image = dcmread(path)
+        except InvalidDicomError:
+            continue
+        if "SOPInstanceUID" in image:
+            image.decode()
+            images.append(image)
+    if not images:
+        raise SimulationFailed(f"no DICOM images below {folder}")
+    return images
+
+
+def phantom_images(kind: str, *, slices: int) -> list[Dataset]:
+    """A phantom series as a scanner has it before it knows whose it is."""
+    images = phantom(kind, slices=slices)
+    series = new_uid()
+    for image in images:
+        image.SeriesInstanceUID, image.SeriesNumber = series, 1
+        image.SeriesDescription = f"Phantom {kind}"
+    return images
+
+
+def perform(
+    modality: Modality,
+    exam: Exam,
+    *,
+    report: bool = True,
+    commit: bool = True,
+    discontinue: bool = False,
+) -> None:
+    """Do the exam; raises SimulationFailed at the first thing that goes wrong.
+
+    `report`: send MPPS; `commit`: ask for storage commitment; `discontinue`: break off
+    half-way.
+    """
+    if discontinue:
+        del exam.images[max(len(exam.images) // 2, 1) :]
+    if report:
+        _begin(modality, exam)
+    _identify(exam, modality.ae_title, with_report=report)
+    _send(modality, exam.images)
+    if report:
+        _end(modality, exam, discontinue=discontinue)
+    if commit:
+        _commit(modality, exam.images)
+
+
+def _query(accession: str, day: date | None) -> Dataset:
+    query = Dataset()
+    for keyword in (*IDENTITY, *PROCEDURE):
+        setattr(query, keyword, DicomSequence() if keyword.endswith("Sequence") else "")
+    query.AccessionNumber = accession
+    query.SpecificCharacterSet = "ISO_IR 192"
+    step = Dataset()
+    for keyword in (*STEP, "Modality", "ScheduledStationAETitle"):
+        setattr(step, keyword, DicomSequence() if keyword.endswith("Sequence") else "")
+    step.ScheduledProcedureStepStartDate = format_date(day)
+    step.ScheduledProcedureStepStartTime = ""
+    query.ScheduledProcedureStepSequence = DicomSequence([step])
+    return query
+
+
+def _start(line: Dataset) -> tuple[str, str]:
+    step = line.ScheduledProcedureStepSequence[0]
+    return (
+        str(step.get("ScheduledProcedureStepStartDate", "")),
+        str(step.get("ScheduledProcedureStepStartTime", "")),
+    )
+
+
+def _begin(modality: Modality, exam: Exam) -> None:
+    now = timezone.localtime()
+    report = Dataset()
+    report.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        setattr(report, keyword, exam.line.get(keyword, ""))
+    report.ReferencedPatientSequence = DicomSequence()
+    report.ScheduledStepAttributesSequence = DicomSequence([_scheduled(exam)])
+    report.PerformedProcedureStepID = exam.step_id
+    report.PerformedStationAETitle = modality.ae_title
+    report.PerformedStationName = report.PerformedLocation = ""
+    report.PerformedProcedureStepStartDate = format_date(now.date())
+    report.PerformedProcedureStepStartTime = f"{now:%H%M%S}"
+    report.PerformedProcedureStepStatus = "IN PROGRESS"
+    report.PerformedProcedureStepDescription = exam.step.get(
+        "ScheduledProcedureStepDescription", ""
+    )
+    report.PerformedProcedureTypeDescription = ""
+    report.ProcedureCodeSequence = exam.line.get("RequestedProcedureCodeSequence", DicomSequence())
+    report.PerformedProcedureStepEndDate = report.PerformedProcedureStepEndTime = ""
+    report.Modality = exam.images[0].Modality
+    report.StudyID = exam.line.get("RequestedProcedureID", "")
+    report.PerformedProtocolCodeSequence = DicomSequence()
+    report.PerformedSeriesSequence = DicomSequence()
+    with modality.calling((MPPS, None)) as association:
+        status, _reply = association.send_n_create(report, MPPS, exam.report_uid)
+        _expect(status, "performed step (N-CREATE)")
+    modality.say("The exam is reported as begun (MPPS in progress).")
+
+
+def _scheduled(exam: Exam) -> Dataset:
+    item = Dataset()
+    item.StudyInstanceUID = exam.line.StudyInstanceUID
+    item.ReferencedStudySequence = DicomSequence()
+    item.AccessionNumber = exam.line.get("AccessionNumber", "")
+    item.RequestedProcedureID = exam.line.get("RequestedProcedureID", "")
+    item.RequestedProcedureDescription = exam.line.get("RequestedProcedureDescription", "")
+    for keyword in STEP:
+        empty: Any = DicomSequence() if keyword.endswith("Sequence") else ""
+        setattr(item, keyword, exam.step.get(keyword, empty))
+    return item
+
+
+def _identify(exam: Exam, ae_title: str, *, with_report: bool) -> None:
+    """Make the images those of the patient on the worklist; pixels stay as they are."""
+    now = timezone.localtime()
+    series: dict[str, str] = {}
+    request = _scheduled(exam)
+    del request.ReferencedStudySequence
+    for image in exam.images:
+        image.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in IDENTITY:
+            setattr(image, keyword, exam.line.get(keyword, ""))
+        image.StudyID = exam.line.get("RequestedProcedureID", "")
+        image.StudyDescription = exam.line.get("RequestedProcedureDescription", "")
+        image.StudyDate = image.SeriesDate = image.ContentDate = format_date(now.date())
+        image.StudyTime = image.SeriesTime = format_time(now.time().replace(microsecond=0))
+        image.ContentTime = image.StudyTime
+        old = str(image.get("SeriesInstanceUID", ""))
+        image.SeriesInstanceUID = series.setdefault(old, new_uid())
+        image.SOPInstanceUID = new_uid()
+        image.StationName = ae_title
+        image.RequestAttributesSequence = DicomSequence([request])
+        image.PerformedProcedureStepID = exam.step_id
+        image.PerformedProcedureStepStartDate = image.StudyDate
+        image.PerformedProcedureStepStartTime = image.StudyTime
+        if with_report:
+            image.ReferencedPerformedProcedureStepSequence = DicomSequence(
+                [_reference(MPPS, exam.report_uid)]
+            )
+        _describe_file(image)
+
+
+def _describe_file(image: Dataset) -> None:
+    meta = getattr(image, "file_meta", None)
+    syntax = UID(meta.TransferSyntaxUID) if meta else ExplicitVRLittleEndian
+    image.file_meta = create_file_meta(
+        sop_class_uid=UID(image.SOPClassUID),
+        sop_instance_uid=UID(image.SOPInstanceUID),
+        transfer_syntax=syntax,
+    )
+
+
+def _send(modality: Modality, images: Sequence[Dataset]) -> None:
+    contexts = {
+        (str(image.SOPClassUID), str(image.file_meta.TransferSyntaxUID)) for image in images
+    }
+    with modality.calling(*sorted(contexts)) as association:
+        for number, image in enumerate(images, start=1):
+            try:
+                status = association.send_c_store(image, number)
+            except ValueError as error:
+                raise SimulationFailed(f"image {number}: {error}") from None
+            _expect(status, f"image {number} of {len(images)} (C-STORE)")
+    modality.say(f"{len(images)} images are sent.")
+
+
+def _end(modality: Modality, exam: Exam, *, discontinue: bool) -> None:
+    now = timezone.localtime()
+    report = Dataset()
+    report.PerformedProcedureStepStatus = "DISCONTINUED" if discontinue else "COMPLETED"
+    report.PerformedProcedureStepEndDate = format_date(now.date())
+    report.PerformedProcedureStepEndTime = f"{now:%H%M%S}"
+    report.PerformedSeriesSequence = DicomSequence(_performed_series(exam))
+    if discontinue:
+        reason = Dataset()
+        reason.CodeValue, reason.CodingSchemeDesignator, reason.CodeMeaning = (
+            DISCONTINUED_UNSPECIFIED
+        )
+        report.PerformedProcedureStepDiscontinuationReasonCodeSequence = DicomSequence([reason])
+    with modality.calling((MPPS, None)) as association:
+        status, _reply = association.send_n_set(report, MPPS, exam.report_uid)
+        _expect(status, "performed step (N-SET)")
+    modality.say(f"The exam is reported as {report.PerformedProcedureStepStatus.lower()} (MPPS).")
+
+
+def _performed_series(exam: Exam) -> list[Dataset]:
+    series: dict[str, Dataset] = {}
+    for image in exam.images:
+        uid = image.SeriesInstanceUID
+        if uid not in series:
+            item = Dataset()
+            item.PerformingPhysicianName = item.OperatorsName = ""
+            item.ProtocolName = exam.step.get("ScheduledProcedureStepDescription") or "Phantom"
+            item.SeriesInstanceUID = uid
+            item.SeriesDescription = image.get("SeriesDescription", "")
+            item.RetrieveAETitle = ""
+            item.ReferencedImageSequence = DicomSequence()
+            item.ReferencedNonImageCompositeSOPInstanceSequence = DicomSequence()
+            series[uid] = item
+        series[uid].ReferencedImageSequence.append(
+            _reference(image.SOPClassUID, image.SOPInstanceUID)
+        )
+    return list(series.values())
+
+
+def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
+    """Ask whether the other side is answerable for the images; wait for its report."""
+    told, failed = threading.Event(), [0]
+
+    def receive(event: evt.Event) -> tuple[int, None]:
+        failed[0] = len(event.event_information.get("FailedSOPSequence") or [])
+        told.set()
+        return 0x0000, None
+
+    request = Dataset()
+    request.TransactionUID = new_uid()
+    request.ReferencedSOPSequence = DicomSequence(
+        [_reference(image.SOPClassUID, image.SOPInstanceUID) for image in images]
+    )
+    with modality.calling((COMMITMENT, None)) as association:
+        association.bind(evt.EVT_N_EVENT_REPORT, receive)
+        status, _reply = association.send_n_action(request, 1, COMMITMENT, COMMITMENT_INSTANCE)
+        _expect(status, "storage commitment (N-ACTION)")
+        if not told.wait(REPORT_SECONDS):
+            raise SimulationFailed("no report about storage commitment")
+    if failed[0]:
+        raise SimulationFailed(f"storage commitment: {failed[0]} images are not safe")
+    modality.say(f"{len(images)} images are committed: they are safe in the archive.")
+
+
+def _reference(sop_class: str, instance: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
+    return item
+
+
+def _expect(status: Dataset, what: str) -> None:
+    if "Status" not in status:
+        raise SimulationFailed(f"{what}: no answer")
+    # Warnings of a store (B000 and the like) leave the image stored.
+    if status.Status != 0 and status.Status >> 12 != 0xB:
+        raise SimulationFailed(f"{what}: status 0x{status.Status:04X}")

@@ -1,0 +1,126 @@
+"""Storage commitment: the truth, on the same or on a new association."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
+
+from apps.audit.models import Event, Kind
+from apps.dimse.listener import Listener
+from apps.studies.tasks import ingest
+from apps.worklist.models import Device
+from tests.dimse.conftest import Dial, ct_image
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+COMMITMENT = "1.2.840.10008.1.20.1"
+INSTANCE = "1.2.840.10008.1.20.1.1"
+
+
+class Reports:
+    """What was reported to a device, wherever it came in."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.kind: int | None = None
+        self.dataset = Dataset()
+
+    def receive(self, event: evt.Event) -> tuple[int, None]:
+        self.kind, self.dataset = event.event_type, event.event_information
+        self.arrived.set()
+        return 0, None
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.fixture
+def modality(reports: Reports, device: Device) -> Iterator[None]:
+    """The device itself, waiting for reports at its own address."""
+    entity = AE(ae_title="CT1")
+    entity.add_supported_context(COMMITMENT, scu_role=False, scp_role=True)
+    server = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, reports.receive)]
+    )
+    assert server is not None
+    Device.objects.filter(pk=device.pk).update(port=server.server_address[1])
+    yield
+    server.shutdown()
+
+
+def ask(association: Association, *uids: str) -> int:
+    request = Dataset()
+    request.TransactionUID = "2.25.55"
+    items = []
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = CT, uid
+        items.append(item)
+    request.ReferencedSOPSequence = Sequence(items)
+    status, _reply = association.send_n_action(request, 1, COMMITMENT, INSTANCE)
+    return int(status.Status)
+
+
+def test_a_peer_that_stays_is_told_on_its_own_association(
+    listener: Listener, dial: Dial, reports: Reports
+) -> None:
+    association = dial(listener, CT, COMMITMENT)
+    association.bind(evt.EVT_N_EVENT_REPORT, reports.receive)
+    association.send_c_store(ct_image("2.25.1"))
+    assert ask(association, "2.25.1") == 0
+    assert reports.arrived.wait(10)
+    assert reports.kind == 1
+    assert reports.dataset.TransactionUID == "2.25.55"
+    assert Event.objects.filter(kind=Kind.STORAGE_COMMITTED).count() == 1
+
+
+def test_a_peer_that_hangs_up_is_called_back(
+    listener: Listener, dial: Dial, reports: Reports, modality: None
+) -> None:
+    association = dial(listener, CT, COMMITMENT)
+    association.send_c_store(ct_image("2.25.1"))
+    assert ask(association, "2.25.1", "2.25.2") == 0
+    association.release()
+    assert reports.arrived.wait(10)
+    assert reports.kind == 2
+    (failed,) = reports.dataset.FailedSOPSequence
+    assert (failed.ReferencedSOPInstanceUID, failed.FailureReason) == ("2.25.2", 0x0112)
+    assert reports.dataset.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.1"
+
+
+def test_a_file_that_waits_for_the_index_is_committed(
+    listener: Listener, dial: Dial, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "delay", lambda names: None)
+    association = dial(listener, CT, COMMITMENT)
+    association.bind(evt.EVT_N_EVENT_REPORT, reports.receive)
+    association.send_c_store(ct_image("2.25.1"))
+    ask(association, "2.25.1")
+    assert reports.arrived.wait(10)
+    assert reports.kind == 1
+    association.abort()
+
+
+def test_an_unknown_action_and_an_empty_request_are_refused(listener: Listener, dial: Dial) -> None:
+    association = dial(listener, COMMITMENT)
+    status, _reply = association.send_n_action(ct_image("2.25.1"), 9, COMMITMENT, INSTANCE)
+    assert status.Status == 0x0123
+    assert ask(association) == 0x0120
+
+
+def test_a_peer_may_ask_for_the_scp_role_only_as_the_standard_has_it(
+    listener: Listener, device: Device
+) -> None:
+    entity = AE(ae_title="CT1")
+    entity.add_requested_context(COMMITMENT)
+    role = build_role(COMMITMENT, scu_role=True, scp_role=True)
+    association = entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS", ext_neg=[role])
+    assert association.is_established
+    (context,) = association.accepted_contexts
+    assert (context.as_scu, context.as_scp) == (True, False)
+    association.release()
