@@ -16,9 +16,9 @@ def derived_uid(seed: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, seed).int}"
 
 
-def valid_uid(text: str) -> bool:
-    """Digits in dotted components, at most 64 characters.
+def valid_uid(text: str, *, longest: int = 64) -> bool:
+    """Digits in dotted components, at most 64 characters or whatever is to be borne with.
 
     Leading zeros are forbidden by PS3.5 9.1 and still found in the field: they are let pass.
     """
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= longest and _UID.fullmatch(text) is not None

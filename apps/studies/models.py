@@ -130,7 +130,7 @@ class Study(models.Model):
 class Series(models.Model):
     policy_noun = Noun.STUDY
 
-    series_instance_uid = models.CharField(_("Series Instance UID"), max_length=64, unique=True)
+    series_instance_uid = models.CharField(_("Series Instance UID"), max_length=128, unique=True)
     study = models.ForeignKey(
         Study, verbose_name=_("study"), on_delete=models.CASCADE, related_name="series"
     )
@@ -163,7 +163,7 @@ class Instance(models.Model):
 
     policy_noun = Noun.STUDY
 
-    sop_instance_uid = models.CharField(_("SOP Instance UID"), max_length=64, unique=True)
+    sop_instance_uid = models.CharField(_("SOP Instance UID"), max_length=128, unique=True)
     series = models.ForeignKey(
         Series,
         verbose_name=_("series"),

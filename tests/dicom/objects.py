@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from apps.dicom.uids import new_uid
 
@@ -52,7 +52,7 @@ def ct_image(**values: Any) -> Dataset:
 def part10(dataset: Dataset, *, syntax: str = ExplicitVRLittleEndian, source: str = "CT1") -> bytes:
     """A dataset as a PS3.10 file."""
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.file_meta.SourceApplicationEntityTitle = source
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 
 from apps.studies.spool import Spool
 
@@ -20,5 +19,4 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
             "OPTIONS": {"location": str(tmp_path / "dicom")},
         },
     }
-    storages._storages.pop("dicom", None)
     return Spool(tmp_path / "spool")

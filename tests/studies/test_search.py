@@ -1,6 +1,7 @@
 """Finding studies by the keys of a query and by what a person types."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import models
@@ -18,7 +19,7 @@ Found = Callable[..., list[str]]
 
 @pytest.fixture
 def archive(spool: Spool, origin: Origin) -> None:
-    people = [
+    people: list[dict[str, Any]] = [
         {"PatientName": "Müller^Jörg", "PatientID": "P1", "AccessionNumber": "A_1"},
         {
             "PatientName": "Yamada^Tarou=山田^太郎",

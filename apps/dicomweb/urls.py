@@ -1,0 +1,46 @@
+"""The addresses of DICOMweb (PS3.18 table 8.2-1), and who may take them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import path
+
+from apps.accounts.access import allows
+from apps.accounts.policy import Action, Noun
+from apps.dicomweb.views import describing, retrieving, searching
+
+app_name = "dicomweb"
+
+STUDY = "studies/<str:study>"
+SERIES = f"{STUDY}/series/<str:series>"
+INSTANCE = f"{SERIES}/instances/<str:instance>"
+
+
+def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
+    return allows(Action.VIEW, Noun.STUDY)(view)
+
+
+urlpatterns = [
+    path("studies", _seen(searching.search_studies), name="studies"),
+    path("series", _seen(searching.search_series), name="all-series"),
+    path("instances", _seen(searching.search_instances), name="all-instances"),
+    path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
+    path(f"{STUDY}/instances", _seen(searching.search_instances), name="study-instances"),
+    path(f"{SERIES}/instances", _seen(searching.search_instances), name="series-instances"),
+    path(f"{STUDY}/metadata", _seen(describing.study_metadata), name="study-metadata"),
+    path(f"{SERIES}/metadata", _seen(describing.series_metadata_view), name="series-metadata"),
+    path(
+        f"{INSTANCE}/metadata",
+        _seen(describing.instance_metadata_view),
+        name="instance-metadata",
+    ),
+    path(STUDY, _seen(retrieving.retrieve_study), name="study"),
+    path(SERIES, _seen(retrieving.retrieve_series), name="series"),
+    path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
+    path(f"{INSTANCE}/frames/<str:frames>", _seen(retrieving.retrieve_frames), name="frames"),
+    path(
+        f"{INSTANCE}/bulkdata/<path:path>",
+        _seen(retrieving.retrieve_bulk_data),
+        name="bulk-data",
+    ),
+]

@@ -1,0 +1,1 @@
+"""The DICOMweb door: requests in, services and querysets called, answers out."""
