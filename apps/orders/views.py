@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView
 
 from apps.accounts.policy import Action, Noun, can, visible
-from apps.audit.models import Event, Kind
+from apps.orders.course import course_of
 from apps.orders.models import Order
 from apps.orders.querysets import OrderQuerySet
 from apps.orders.services import CANCELLABLE
@@ -26,8 +26,6 @@ FILTERS: dict[str, Choice] = {
     "today": (_("Ordered today"), lambda rows: rows.requested_today()),
     "all": (_("All"), lambda rows: rows),
 }
-# Looking is not happening: who looked stands in the journal, not in the course of an order.
-NOT_TOLD = (Kind.WORKLIST_QUERIED, Kind.STUDY_VIEWED, Kind.REPORT_VIEWED, Kind.PATIENT_VIEWED)
 
 
 class OrderList(ListView[Order]):
@@ -69,7 +67,7 @@ class OrderDetail(DetailView[Order]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, order = self.request.user, self.object
         return super().get_context_data(
-            happenings=_happenings(order),
+            happenings=course_of(order),
             may_cancel=order.status in CANCELLABLE and can(user, Action.CHANGE, Noun.APPOINTMENT),
             may_book=order.status == Status.REQUESTED
             and can(user, Action.CREATE, Noun.APPOINTMENT),
@@ -83,12 +81,5 @@ class OrderDetail(DetailView[Order]):
 def journal(request: HttpRequest, pk: int) -> HttpResponse:
     """What happened to an order so far (a fragment)."""
     order = get_object_or_404(visible(request.user, Order), pk=pk)
-    context = {"order": order, "happenings": _happenings(order)}
+    context = {"order": order, "happenings": course_of(order)}
     return render(request, "orders/fragments/journal.html", context)
-
-
-def _happenings(order: Order) -> QuerySet[Event]:
-    uids = [row.study_instance_uid for row in order.procedures.all()]
-    about = Q(accession_number=order.accession_number, patient_id=order.patient_id)
-    rows = Event.objects.filter(about | Q(study_instance_uid__in=uids))
-    return rows.exclude(kind__in=NOT_TOLD).select_related("user").order_by("id")

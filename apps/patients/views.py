@@ -58,7 +58,7 @@ class PatientCreate(FormView[RegistrationForm]):
     def form_valid(self, form: RegistrationForm) -> HttpResponse:
         candidates = _candidates(form)
         if any(one.strong for one in candidates) and not form.cleaned_data["confirmed"]:
-            form.add_error(None, _("This may be somebody who is registered already."))
+            form.add_error(None, _("Registered already? Open that patient, or tick the box."))
             return self.form_invalid(form)
         try:
             patient = services.register_patient(
@@ -69,7 +69,8 @@ class PatientCreate(FormView[RegistrationForm]):
         except services.IdentifierTaken as refusal:
             form.add_error("identifier_value", str(refusal))
         else:
-            return redirect("patients:detail", patient.pk)
+            after = "worklist:order-create" if "order" in self.request.POST else "patients:detail"
+            return redirect(after, patient.pk)
         return self.form_invalid(form)
 
     def form_invalid(self, form: RegistrationForm) -> HttpResponse:

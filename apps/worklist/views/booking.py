@@ -191,12 +191,14 @@ def patient_orders(request: HttpRequest, pk: int) -> HttpResponse:
 def order_steps(request: HttpRequest, pk: int) -> HttpResponse:
     """Appointments and steps of an order (a fragment)."""
     order = get_object_or_404(visible(request.user, Order), pk=pk)
-    done = ScheduledStep.objects.filter(requested_procedure__order=order)
+    found = ScheduledStep.objects.filter(requested_procedure__order=order)
+    listed = list(found.prefetch_related("devices"))
+    begun = any(step.started_at for step in listed)
     context = {
         "order": order,
         "appointments": order.appointments.select_related("resource"),
-        "steps": done.prefetch_related("devices", "performed_steps"),
-        "may_change": can(request.user, Action.CHANGE, Noun.APPOINTMENT),
+        "steps": listed,
+        "may_change": not begun and can(request.user, Action.CHANGE, Noun.APPOINTMENT),
     }
     return render(request, "worklist/fragments/order_steps.html", context)
 
