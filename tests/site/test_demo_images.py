@@ -1,0 +1,79 @@
+"""The demo's images come through the DICOM listener, as from any device."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+
+from apps.audit.services import Origin
+from apps.dimse.listener import Listener
+from apps.reports.models import Report
+from apps.site.demo import images
+from apps.site.demo.department import fill_department
+from apps.studies.models import Instance, Study
+from apps.worklist.models import PerformedStep, ScheduledStep
+from tests.servers import free_port
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "SLICES", 3)
+    settings.SPOOL_DIR = tmp_path / "spool"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "dicom": {
+            "BACKEND": "apps.studies.storage.dicom_storage",
+            "OPTIONS": {"location": str(tmp_path / "dicom")},
+        },
+    }
+    made: dict[str, Any] = vars(storages)["_storages"]
+    made.pop("dicom", None)
+
+
+@pytest.fixture
+def _listening(
+    django_db_serialized_rollback: None, transactional_db: None, settings: Any
+) -> Iterator[None]:
+    listener = Listener("127.0.0.1", 0)
+    settings.OPENPACS_DICOM_PORT = listener.port
+    thread = threading.Thread(target=listener.serve_forever)
+    thread.start()
+    yield
+    listener.stop()
+    thread.join(timeout=20)
+
+
+@pytest.mark.usefixtures("_listening")
+def test_the_simulator_does_three_exams_of_the_demo(origin: Origin) -> None:
+    filled = fill_department(origin=origin)
+    assert filled.remarks == []
+    assert filled.studies == Study.objects.count() == 3
+    assert Instance.objects.count() == 9
+    assert set(PerformedStep.objects.values_list("status", flat=True)) == {"COMPLETED"}
+    done = ScheduledStep.objects.filter(performed_steps__isnull=False)
+    assert set(done.values_list("status", flat=True)) == {"COMPLETED"}
+    matched = set(Study.objects.values_list("procedures__order__patient__family_name", flat=True))
+    assert matched == {"MÜLLER", "SAETANG", "TANAKA"}
+    assert Report.objects.get(status="final").order.patient.family_name == "MÜLLER"
+
+
+@pytest.mark.usefixtures("_listening")
+def test_what_the_simulator_cannot_do_is_remarked_and_done_by_hand(
+    origin: Origin, tmp_path: Path
+) -> None:
+    filled = fill_department(origin=origin, images=tmp_path)
+    assert filled.remarks[0].startswith("Images are missing: no DICOM images below")
+    assert Report.objects.filter(status="final").exists()
+
+
+@pytest.mark.django_db
+def test_without_a_listener_the_demo_says_so_and_goes_on(origin: Origin, settings: Any) -> None:
+    settings.OPENPACS_DICOM_PORT = free_port()
+    filled = fill_department(origin=origin)
+    assert filled.studies == 0
+    assert filled.remarks == ["No images were sent: the DICOM listener is not running."]
+    assert Report.objects.filter(status="final").exists()
+    assert not ScheduledStep.objects.filter(performed_steps__isnull=False).exists()
