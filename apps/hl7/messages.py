@@ -21,6 +21,7 @@ HEADER_FIELDS = 10  # MSH-3 to MSH-12
 UTF8 = "UNICODE UTF-8"
 _tree: Any = hl7.parse
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
+_MESSAGE_START = re.compile(rb"(?:^|[\r\n])MSH[^A-Za-z0-9\s]")
 # Characters that would end a segment or a frame, or that no page could show.
 _CONTROL = r"\x00-\x1f\x7f"
 
@@ -157,9 +158,12 @@ def header_of(raw: bytes) -> Segment:
 
 
 def split_batch(raw: bytes) -> list[bytes]:
-    """The messages of a batch or file (FHS, BHS ... BTS, FTS); of anything else itself."""
+    """The messages of a batch or file (FHS, BHS ... BTS, FTS), or sent without one.
+
+    Anything else is one message, as it is.
+    """
     data = trim(raw)
-    if data[:3] not in HEADERS[:2]:
+    if data[:3] not in HEADERS[:2] and len(_MESSAGE_START.findall(data)) < 2:
         return [raw]
     found: list[list[bytes]] = []
     for line in re.split(rb"[\r\n]+", data):

@@ -98,6 +98,7 @@ class Limits:
     """What one peer may take; times in seconds, sizes in bytes."""
 
     connections: int = 64
+    connections_of_a_peer: int = 16
     idle: float = 3600.0
     frame: float = 120.0  # from the first to the last byte of one message
     send: float = 30.0
@@ -132,7 +133,7 @@ class Listener:
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
-        self._threads: set[threading.Thread] = set()
+        self._threads: dict[threading.Thread, str] = {}
         self._guard = threading.Lock()
         self._socket: socket.socket | None = None
 
@@ -173,16 +174,23 @@ class Listener:
             return
         self.counters.connections += 1
         with self._guard:
-            if len(self._threads) >= self.limits.connections:
+            peer = str(address[0])
+            if self._is_full(peer):
                 self.counters.turned_away += 1
-                logger.warning("HL7 connection from %s turned away: too many", address[0])
+                logger.warning("HL7 connection from %s turned away: too many", peer)
                 connection.close()
                 return
-            thread = threading.Thread(
-                target=self._converse, args=(connection, str(address[0])), daemon=True
-            )
-            self._threads.add(thread)
+            thread = threading.Thread(target=self._converse, args=(connection, peer), daemon=True)
+            self._threads[thread] = peer
         thread.start()
+
+    def _is_full(self, peer: str) -> bool:
+        # One peer that opens connections and forgets them must not shut out the others.
+        of_this_peer = sum(one == peer for one in self._threads.values())
+        return (
+            len(self._threads) >= self.limits.connections
+            or of_this_peer >= self.limits.connections_of_a_peer
+        )
 
     def _converse(self, connection: socket.socket, peer: str) -> None:
         try:
@@ -199,7 +207,7 @@ class Listener:
         finally:
             self.at_end()
             with self._guard:
-                self._threads.discard(threading.current_thread())
+                self._threads.pop(threading.current_thread(), None)
 
     def _answer_all(self, connection: socket.socket, peer: str) -> None:
         reader = FrameReader(self.limits.message)

@@ -213,6 +213,7 @@ def test_a_control_id_used_again_for_other_content_is_a_new_message(partner: Par
     send(PID.replace("Doe", "Roe"))
     assert Message.objects.count() == 2
     assert Patient.objects.get().family_name == "Roe"
+    assert Message.objects.latest("id").error.startswith("The control ID was used before")
 
 
 def test_a_refused_message_is_looked_at_again_when_repeated(partner: Partner) -> None:

@@ -135,8 +135,9 @@ def test_two_connections_with_the_same_message_have_one_effect(
     assert {code(answer) for answer in answers} <= {"AA", "AE"}
 
 
-def test_too_many_connections_are_turned_away() -> None:
-    running = Listener("127.0.0.1", 0, lambda *_args: [b"ok"], limits=Limits(connections=1))
+@pytest.mark.parametrize("limits", [Limits(connections=1), Limits(connections_of_a_peer=1)])
+def test_too_many_connections_are_turned_away(limits: Limits) -> None:
+    running = Listener("127.0.0.1", 0, lambda *_args: [b"ok"], limits=limits)
     running.open()
     thread = threading.Thread(target=running.serve)
     thread.start()

@@ -232,6 +232,11 @@ def test_a_batch_gives_its_messages() -> None:
     assert split_batch(b"PID|1") == [b"PID|1"]
 
 
+def test_messages_strung_together_without_a_batch_are_told_apart() -> None:
+    assert len(split_batch(message("PID|1") + message("PID|2"))) == 2
+    assert split_batch(message("OBX|1|TX|||MSHA")) == [message("OBX|1|TX|||MSHA")]
+
+
 def test_the_body_is_what_follows_the_header() -> None:
     assert body(message("PID|1")) == body(b"\xef\xbb\xbfMSH|^~\\&|other\n" + b"PID|1")
 

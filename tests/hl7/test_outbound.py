@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -370,6 +371,37 @@ def test_two_workers_do_not_send_the_same_message(
     assert claim(seen_by_both) is None
     assert send_due() == 0
     assert receiver.got == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_side_by_side_send_everything_once(ehr: Partner, receiver: Receiver) -> None:
+    for number in range(12):
+        header = f"MSH|^~\\&|OPENPACS||EHR||||ORU^R01|N{number}|P|2.5.1\r"
+        Message.objects.create(
+            direction="out",
+            partner=ehr,
+            control_id=f"N{number}",
+            stream=f"report:{number}",
+            status="waiting",
+            raw=header.encode(),
+            next_attempt_at=timezone.now(),
+        )
+
+    def work() -> None:
+        try:
+            send_due()
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(got.control_id for got in receiver.got) == sorted(
+        f"N{number}" for number in range(12)
+    )
+    assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.models import Kind
@@ -76,7 +77,7 @@ def conclude(
         message.stream = taken.stream
         message.happened_at = happened_at
         message.acknowledgement = acknowledgement
-        message.error = taken.note[:200]
+        message.error = (taken.note or _note_of_reuse(message))[:200]
         message.save()
         audit.record(
             Kind.MESSAGE_RECEIVED,
@@ -147,6 +148,17 @@ def referrer_of(person: Person | None) -> Referrer | None:
     }
     row, _created = Referrer.objects.get_or_create(code=person.identifier[:32], defaults=details)
     return row
+
+
+def _note_of_reuse(message: Message) -> str:
+    """Senders that start counting afresh are told apart from repeats, and shown."""
+    earlier = Message.objects.filter(
+        direction=Message.Direction.IN,
+        partner=message.partner,
+        control_id=message.control_id,
+        pk__lt=message.pk,
+    )
+    return _("The control ID was used before for other content.") if earlier.exists() else ""
 
 
 def _about(message: Message) -> dict[str, str]:
