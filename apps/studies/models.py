@@ -200,3 +200,19 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.sop_instance_uid
+
+
+class SpoolFile(models.Model):
+    """A file of the ingest queue. Not a table: the spool folder itself is the queue."""
+
+    policy_noun = Noun.INGEST
+
+    name = models.CharField(_("file"), max_length=64, primary_key=True)
+
+    class Meta:
+        managed = False
+        verbose_name = _("file of the ingest queue")
+        verbose_name_plural = _("ingest queue")
+
+    def __str__(self) -> str:
+        return self.name

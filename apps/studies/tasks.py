@@ -9,6 +9,7 @@ from pathlib import Path
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from apps.audit.services import SYSTEM, Origin
 from apps.studies.models import Study
@@ -27,6 +28,14 @@ def ingest(names: list[str]) -> None:
     """Index these spool files; names that are gone were done by somebody else."""
     incoming = default_spool().incoming
     _ingest([incoming / Path(name).name for name in names])
+
+
+def nudge(names: list[str]) -> None:
+    """Have files indexed soon. Without a broker the sweep does it a little later."""
+    try:
+        ingest.delay(names)
+    except OperationalError:
+        log.warning("No broker: %d files wait for the sweep", len(names))
 
 
 @shared_task

@@ -1,16 +1,20 @@
 """The verbs of the studies room."""
 
 from apps.studies.services.matching import match_automatically, match_study
+from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.settling import settle_study
 from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
+    "NotFailedError",
     "Outcome",
     "Stored",
+    "discard_file",
     "match_automatically",
     "match_study",
     "note_viewing",
+    "retry_file",
     "settle_study",
     "store_instances",
 ]

@@ -1,0 +1,129 @@
+"""The archive in the back office: the index to look at, the ingest queue to act on."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.admin import PolicyAdmin
+from apps.accounts.policy import Action
+from apps.audit.services import origin_of
+from apps.studies.models import Instance, Series, SpoolFile, Study
+from apps.studies.services import NotFailedError, discard_file, retry_file
+from apps.studies.spool import default_spool
+from apps.studies.tasks import nudge
+
+LISTED = 200  # files of each kind on the page
+
+
+@admin.register(Study)
+class StudyAdmin(PolicyAdmin[Study]):
+    list_display = (
+        "patient_identifier",
+        "patient_name",
+        "study_date",
+        "modalities",
+        "accession_number",
+        "status",
+        "match",
+        "series_count",
+        "instance_count",
+        "received_at",
+    )
+    list_filter = ("status", "match", "study_date")
+    search_fields = ("study_instance_uid", "=patient_identifier", "=accession_number")
+    date_hierarchy = "study_date"
+    show_full_result_count = False
+
+
+@admin.register(Series)
+class SeriesAdmin(PolicyAdmin[Series]):
+    list_display = ("series_instance_uid", "modality", "number", "description", "instance_count")
+    list_filter = ("modality",)
+    search_fields = ("series_instance_uid", "=study__study_instance_uid")
+    show_full_result_count = False
+
+
+@admin.register(Instance)
+class InstanceAdmin(PolicyAdmin[Instance]):
+    list_display = ("sop_instance_uid", "sop_class_uid", "number", "size", "source", "received_at")
+    search_fields = ("sop_instance_uid", "=series__series_instance_uid")
+    exclude = ("header", "frame_table", "bulk_table")
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("header", "frame_table", "bulk_table")
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A line of the ingest queue."""
+
+    name: str
+    size: int
+    since: datetime
+    reason: str
+
+
+@admin.register(SpoolFile)
+class IngestQueueAdmin(PolicyAdmin[SpoolFile]):
+    """Waiting and failed files. Failed ones can be tried again or discarded."""
+
+    ACTIONS: ClassVar[dict[str, Action]] = {"retry": Action.CHANGE, "discard": Action.DELETE}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._act(request)
+        spool = default_spool()
+        waiting, failed = spool.waiting(), spool.failed()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Ingest queue"),
+            "opts": self.model._meta,
+            "waiting": [line for path in waiting[:LISTED] if (line := _line(path))],
+            "failed": [line for path in failed[-LISTED:][::-1] if (line := _line(path))],
+            "waiting_count": len(waiting),
+            "failed_count": len(failed),
+            "may_retry": self.may(request, Action.CHANGE),
+            "may_discard": self.may(request, Action.DELETE),
+        }
+        return TemplateResponse(request, "admin/studies/ingest_queue.html", context)
+
+    def _act(self, request: HttpRequest) -> HttpResponse:
+        verb, name = request.POST.get("verb", ""), request.POST.get("name", "")
+        if verb not in self.ACTIONS or not self.may(request, self.ACTIONS[verb]):
+            raise PermissionDenied
+        try:
+            if verb == "retry":
+                nudge([retry_file(name, origin=origin_of(request)).name])
+                messages.success(request, _("The file is back in the queue."))
+            else:
+                discard_file(name, origin=origin_of(request))
+                messages.success(request, _("The file was discarded."))
+        except NotFailedError as error:
+            messages.warning(request, str(error))
+        return redirect("admin:studies_spoolfile_changelist")
+
+
+def _line(path: Path) -> Queued | None:
+    """None for a file that was taken while the list was made."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    since = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Queued(path.name, status.st_size, since, default_spool().reason(path))
