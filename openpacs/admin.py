@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -39,7 +40,7 @@ GROUPS = (
 class OpenpacsAdminSite(AdminSite):
     site_header = _("openpacs administration")
     site_title = _("openpacs")
-    index_title = _("The department")
+    index_title = _("Administration")
     empty_value_display = "–"  # noqa: RUF001
 
     def get_app_list(
@@ -50,6 +51,9 @@ class OpenpacsAdminSite(AdminSite):
         if app_label:
             return rooms
         models_ = [model for room in rooms for model in room["models"]]
+        for model in models_:
+            if model["model"] is Group:
+                model["name"] = _("roles")
         return [group for group in _groups(models_) if group["models"]]
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -263,6 +263,7 @@ CONTENT_SECURITY_POLICY = {
 # --- Language, time, static files ---------------------------------------------------
 LANGUAGE_CODE = env("OPENPACS_LANGUAGE", default="en")
 LANGUAGES = [("en", _("English"))]
+FORMAT_MODULE_PATH = ["openpacs.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env("OPENPACS_TIME_ZONE", default="UTC")
 USE_TZ = True
@@ -292,6 +293,7 @@ LOGGING = {
         "pydicom": {"level": "ERROR"},  # its warnings quote values
         "pynetdicom": {"level": "WARNING"},  # it writes patient names at INFO
         "django.request": {"level": "ERROR"},
+        "axes": {"level": "WARNING"},  # sign-ins are in the journal
         "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

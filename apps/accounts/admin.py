@@ -164,7 +164,9 @@ class UserAdmin(PolicyAdmin[User], DjangoUserAdmin[User]):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return super().formfield_for_manytomany(
-            db_field, request, **{**kwargs, "form_class": RoleChoiceField}
+            db_field,
+            request,
+            **{**kwargs, "form_class": RoleChoiceField, "label": _("Roles"), "help_text": ""},
         )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:

@@ -48,7 +48,16 @@ class Line:
 
 @admin.register(Event)
 class EventAdmin(PolicyAdmin[Event]):
-    list_display = ("at", "kind", "who", "address", "subject", "accession_number", "sealed")
+    list_display = (
+        "at",
+        "kind",
+        "who",
+        "protocol",
+        "address",
+        "subject",
+        "accession_number",
+        "position",
+    )
     list_filter = (("at", admin.DateFieldListFilter), "kind")
     list_select_related = ("user",)
     search_fields = ("accession_number",)
@@ -80,15 +89,11 @@ class EventAdmin(PolicyAdmin[Event]):
 
     @admin.display(description=gettext_lazy("who"))
     def who(self, event: Event) -> str:
-        return f"{event.user.username if event.user else event.peer} ({event.protocol})"
+        return event.user.username if event.user else event.peer
 
     @admin.display(description=gettext_lazy("about"))
     def subject(self, event: Event) -> str:
         return f"{event.subject_type.rpartition('.')[2]} {event.subject_id}".strip()
-
-    @admin.display(description=gettext_lazy("sealed"), boolean=True)
-    def sealed(self, event: Event) -> bool:
-        return event.position is not None
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 
 
 class AuditConfig(AppConfig):
@@ -10,7 +11,9 @@ class AuditConfig(AppConfig):
         from django.contrib.auth import signals  # noqa: PLC0415
 
         from apps.audit import sign_in  # noqa: PLC0415
+        from apps.audit.checks import check_subscribers  # noqa: PLC0415
 
         signals.user_logged_in.connect(sign_in.note_signed_in)
         signals.user_logged_out.connect(sign_in.note_signed_out)
         signals.user_login_failed.connect(sign_in.note_sign_in_failed)
+        checks.register(check_subscribers)
