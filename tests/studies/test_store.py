@@ -178,7 +178,7 @@ def test_a_death_before_the_commit_leaves_a_file_that_is_stored_again(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("apps.studies.services.storing._index", die)
+        patch.setattr("apps.studies.services.storing.index_batch", die)
         with pytest.raises(MemoryError):
             store_instances([path], origin=origin)
     assert not Study.objects.exists()

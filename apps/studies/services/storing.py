@@ -9,20 +9,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.header import UnreadableError
-from apps.dicom.names import search_form
-from apps.studies.models import Instance, Series, Study
+from apps.studies.models import Instance
 from apps.studies.services.incoming import (
     Incoming,
     content_digest,
     opened,
     read_incoming,
 )
-from apps.studies.services.matching import match_automatically
+from apps.studies.services.indexing import index_batch, known_instances
 from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
 
@@ -101,7 +99,7 @@ def _store_batch(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
 
 
 def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
-    known = _known([one.sop_instance_uid for one in batch])
+    known = known_instances([one.sop_instance_uid for one in batch])
     fresh = [one for one in batch if one.sop_instance_uid not in known]
     try:
         names = _place(fresh)
@@ -109,8 +107,8 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
         # Another worker finished one of them in between: look again.
         return [stored for one in batch for stored in _store_again(one, origin=origin)]
     with transaction.atomic():
-        _index(fresh, names, origin=origin)
-    known |= _known([one.sop_instance_uid for one in fresh])
+        index_batch(fresh, names, origin=origin)
+    known |= known_instances([one.sop_instance_uid for one in fresh])
     return [_settle(one, known.get(one.sop_instance_uid), names, origin=origin) for one in batch]
 
 
@@ -118,11 +116,6 @@ def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
     if not one.path.exists():
         return [Stored(one.path, Outcome.DUPLICATE, "taken by another worker")]
     return _store([one], origin=origin)
-
-
-def _known(uids: list[str]) -> dict[str, Instance]:
-    rows = Instance.objects.filter(sop_instance_uid__in=uids).defer("header", "frame_table")
-    return {row.sop_instance_uid: row for row in rows}
 
 
 def _place(fresh: list[Incoming]) -> dict[Path, str]:
@@ -206,124 +199,3 @@ def _refuse(path: Path, reason: str, *, origin: Origin) -> Stored:
     default_spool().fail(path, reason)
     log.warning("Refused %s: %s", path.name, reason)
     return Stored(path, Outcome.REFUSED, reason)
-
-
-def _index(fresh: list[Incoming], names: dict[Path, str], *, origin: Origin) -> None:
-    """Write all rows of a batch. Parents are inserted or found, then locked in UID order."""
-    if not fresh:
-        return
-    studies = _studies(fresh)
-    series = _series(fresh, studies)
-    stored = _instances(fresh, names, series)
-    for uid, study in studies.items():
-        own = [one for one in stored if one.study_instance_uid == uid]
-        _count(study, own, series, origin=origin)
-
-
-def _studies(fresh: list[Incoming]) -> dict[str, Study]:
-    now = timezone.now()
-    first = {one.study_instance_uid: one for one in reversed(fresh)}
-    Study.objects.bulk_create(
-        [
-            Study(study_instance_uid=uid, last_instance_at=now, **first[uid].study)
-            for uid in sorted(first)
-        ],
-        ignore_conflicts=True,
-    )
-    rows = Study.objects.select_for_update().filter(study_instance_uid__in=first)
-    return {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
-
-
-def _series(fresh: list[Incoming], studies: dict[str, Study]) -> dict[str, Series]:
-    first = {one.series_instance_uid: one for one in reversed(fresh)}
-    Series.objects.bulk_create(
-        [
-            Series(
-                series_instance_uid=uid,
-                study=studies[first[uid].study_instance_uid],
-                **first[uid].series,
-            )
-            for uid in sorted(first)
-        ],
-        ignore_conflicts=True,
-    )
-    rows = Series.objects.filter(series_instance_uid__in=first)
-    return {row.series_instance_uid: row for row in rows}
-
-
-def _instances(
-    fresh: list[Incoming], names: dict[Path, str], series: dict[str, Series]
-) -> list[Incoming]:
-    """Insert instances; returns those whose row is ours."""
-    studies = dict(
-        Study.objects.filter(
-            study_instance_uid__in={one.study_instance_uid for one in fresh}
-        ).values_list("study_instance_uid", "pk")
-    )
-    fitting = [
-        one
-        for one in sorted(fresh, key=lambda one: one.sop_instance_uid)
-        if series[one.series_instance_uid].study_id == studies[one.study_instance_uid]
-    ]
-    Instance.objects.bulk_create(
-        [
-            Instance(
-                sop_instance_uid=one.sop_instance_uid,
-                series=series[one.series_instance_uid],
-                file_name=names[one.path],
-                size=one.size,
-                sha256=one.sha256,
-                **one.instance,
-            )
-            for one in fitting
-        ],
-        ignore_conflicts=True,
-    )
-    # Another worker may have been first with the same object, even with the same file.
-    return [one for one in fitting if _is_new(one, names)]
-
-
-def _is_new(one: Incoming, names: dict[Path, str]) -> bool:
-    return Instance.objects.filter(
-        sop_instance_uid=one.sop_instance_uid, file_name=names[one.path]
-    ).exists()
-
-
-def _count(study: Study, own: list[Incoming], series: dict[str, Series], *, origin: Origin) -> None:
-    """Bring a locked study's copies and counters up to date; announce it if it is new."""
-    is_new = study.revision == 0
-    if not own:
-        if is_new:
-            study.delete()
-        return
-    for one in own:
-        _fill_blanks(study, one)
-        row = series[one.series_instance_uid]
-        study.series_count += row.revision == 0
-        row.revision += 1
-        row.instance_count += 1
-        study.size += one.size
-    touched = {one.series_instance_uid: series[one.series_instance_uid] for one in own}
-    Series.objects.bulk_update(touched.values(), ["revision", "instance_count"])
-    study.instance_count += len(own)
-    study.patient_search_name = search_form(study.patient_name)[:324]
-    study.modalities = _joined([*study.modality_list, *(one.modality for one in own)])
-    study.revision += 1
-    study.last_instance_at = timezone.now()
-    if study.status == Study.Status.AVAILABLE:
-        study.status = Study.Status.RECEIVING
-    study.save()
-    if is_new:
-        match_automatically(study, origin=origin, announce=True)
-
-
-def _fill_blanks(study: Study, one: Incoming) -> None:
-    """Later objects add what is missing and change nothing: a derived SR often knows less."""
-    for column, value in one.study.items():
-        if value and not getattr(study, column):
-            setattr(study, column, value)
-
-
-def _joined(modalities: Iterable[str]) -> str:
-    known = sorted({one for one in modalities if one})
-    return ("\\" + "\\".join(known) + "\\")[:128] if known else ""
