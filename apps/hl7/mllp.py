@@ -195,7 +195,15 @@ class Listener:
     def _converse(self, connection: socket.socket, peer: str) -> None:
         try:
             with connection:
-                self._answer_all(connection, peer)
+                self._answer_or_count(connection, peer)
+        finally:
+            self.at_end()
+            with self._guard:
+                self._threads.pop(threading.current_thread(), None)
+
+    def _answer_or_count(self, connection: socket.socket, peer: str) -> None:
+        try:
+            self._answer_all(connection, peer)
         except FramingError as error:
             self.counters.framing_errors += 1
             logger.warning("HL7 connection from %s closed: %s", peer, error)
@@ -204,10 +212,6 @@ class Listener:
             logger.info("HL7 connection from %s closed: it was silent", peer)
         except OSError as error:
             logger.info("HL7 connection from %s was cut: %s", peer, type(error).__name__)
-        finally:
-            self.at_end()
-            with self._guard:
-                self._threads.pop(threading.current_thread(), None)
 
     def _answer_all(self, connection: socket.socket, peer: str) -> None:
         reader = FrameReader(self.limits.message)
