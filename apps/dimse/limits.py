@@ -23,7 +23,8 @@ class Limits:
     object_seconds: float = 600
     idle_seconds: float = 60
     send_seconds: float = 30
-    release_seconds: float = 10
+    linger_seconds: float = 2  # after our last words, for the peer to hang up
+    stop_seconds: float = 10  # for running transfers when the listener is stopped
     indexing_seconds: float = 5  # how long a release waits for its files to be indexed
 
     pending: int = 64  # connections that have not shown an A-ASSOCIATE-RQ yet

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ from apps.worklist.models import Device
 
 logger = logging.getLogger(__name__)
 BACKLOG = 128
+POLL_SECONDS = 0.05
 
 
 class Listener:
@@ -60,6 +62,8 @@ class Listener:
     def stop(self) -> None:
         """Take no more connections; associations end at their next pause."""
         self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a waiting accept
 
     def _begin(self, connection: socket.socket, address: str) -> None:
         with self._lock:
@@ -147,11 +151,11 @@ class Listener:
 
     def _end_all(self) -> None:
         """Give running transfers a moment, then cut what is left."""
-        pause = threading.Event()
-        for _second in range(int(self.limits.release_seconds)):
-            if not self._open:
-                return
-            pause.wait(1)
+        deadline = time.monotonic() + self.limits.stop_seconds
+        while self._open:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
         with self._lock:
             for connection in self._open.values():
                 with contextlib.suppress(OSError):

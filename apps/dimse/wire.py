@@ -123,17 +123,14 @@ class Wire:
 
     def drain(self) -> None:
         """Wait for the peer to close, so that our last words reach it (PS3.8 state 13)."""
-        deadline = time.monotonic() + self.limits.release_seconds
-        try:
-            self.connection.shutdown(socket.SHUT_WR)
-            while time.monotonic() < deadline and not self._stopped():
-                try:
-                    if not self.connection.recv(65536):
-                        return
-                except BlockingIOError:
-                    continue
-        except OSError:
-            return
+        deadline = time.monotonic() + self.limits.linger_seconds
+        self._set_kernel_timeout(socket.SO_RCVTIMEO, self.limits.linger_seconds)
+        while time.monotonic() < deadline and not self._stopped():
+            try:
+                if not self.connection.recv(65536):
+                    return
+            except OSError:
+                return
 
     def close(self) -> None:
         self.connection.close()

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from apps.dicom.phantom import CT_OFFSET, FIELD_OF_VIEW, phantom
 
 
-def stored(image: Dataset) -> np.ndarray:  # type: ignore[type-arg]
+def stored(image: Dataset) -> np.ndarray:
     kind = np.uint8 if image.BitsAllocated == 8 else np.uint16
     return np.frombuffer(image.PixelData, kind).reshape(image.Rows, image.Columns)
 

@@ -60,7 +60,7 @@ def start(threads_db: None) -> Iterator[Start]:
     running: list[tuple[Listener, threading.Thread]] = []
 
     def begin(**limits: Any) -> Listener:
-        listener = Listener("127.0.0.1", 0, limits=Limits(**limits))
+        listener = Listener("127.0.0.1", 0, limits=Limits(**{"linger_seconds": 0.3, **limits}))
         thread = threading.Thread(target=listener.serve_forever)
         thread.start()
         running.append((listener, thread))

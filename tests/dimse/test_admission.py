@@ -1,0 +1,104 @@
+"""Who may connect: known titles, from known addresses; refusals are journalled, sparingly."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from apps.audit.models import Event, Kind
+from apps.dimse.listener import Listener
+from apps.dimse.services import Throttle
+from apps.worklist.models import Device
+from tests.dimse.conftest import Dial, Tool
+
+
+def diagnostic(association: Any) -> tuple[int, int, int]:
+    primitive = association.acceptor.primitive
+    return (primitive.result, primitive.result_source, primitive.diagnostic)
+
+
+def rejections() -> list[str]:
+    rows = Event.objects.filter(kind=Kind.ASSOCIATION_REJECTED)
+    return [row.details["reason"] for row in rows]
+
+
+def test_a_known_device_is_let_in_and_was_seen(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    association = dial(listener)
+    assert association.send_c_echo().Status == 0
+    device.refresh_from_db()
+    assert device.last_seen_at is not None
+
+
+def test_a_stranger_is_rejected_and_journalled_once(listener: Listener, dial: Dial) -> None:
+    for number in range(5):
+        association = dial(listener, calling=f"STRANGER{number}")
+        assert diagnostic(association) == (1, 1, 3)
+    assert rejections() == ["calling AE title is not a known device"]
+
+
+def test_another_called_title_is_rejected(listener: Listener, dial: Dial) -> None:
+    assert diagnostic(dial(listener, called="ORTHANC")) == (1, 1, 7)
+    assert rejections() == ["called AE title is not ours"]
+
+
+def test_our_title_is_the_configured_one(listener: Listener, dial: Dial, settings: Any) -> None:
+    settings.OPENPACS_AE_TITLE = "RADIOLOGY"
+    assert dial(listener, called="RADIOLOGY").is_established
+
+
+def test_a_device_at_rest_is_rejected(listener: Listener, dial: Dial, device: Device) -> None:
+    Device.objects.filter(pk=device.pk).update(active=False)
+    assert diagnostic(dial(listener)) == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("host", "welcome"), [("127.0.0.1", True), ("localhost", True), ("192.0.2.7", False)]
+)
+def test_a_device_may_be_held_to_its_address(
+    host: str, welcome: bool, listener: Listener, dial: Dial, device: Device
+) -> None:
+    Device.objects.filter(pk=device.pk).update(host=host, check_address=True)
+    assert dial(listener).is_established is welcome
+
+
+def test_a_service_without_the_right_is_not_offered(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    Device.objects.filter(pk=device.pk).update(may_read_worklist=False, may_report_steps=False)
+    association = dial(
+        listener, "1.2.840.10008.5.1.4.31", "1.2.840.10008.3.1.2.3.3", "1.2.840.10008.1.1"
+    )
+    assert len(association.accepted_contexts) == 1
+    assert {context.result for context in association.rejected_contexts} == {1}
+
+
+def test_a_class_that_nobody_offers_is_rejected(listener: Listener, dial: Dial) -> None:
+    association = dial(listener, "1.2.840.10008.5.1.1.9", "1.2.840.10008.1.1")
+    (context,) = association.rejected_contexts
+    assert context.result == 3
+
+
+def test_no_name_of_a_patient_is_logged(
+    listener: Listener, dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="apps")
+    dial(listener, calling="STRANGER")
+    assert "STRANGER" not in caplog.text
+
+
+@pytest.mark.peer
+def test_dcmtk_echoes(listener: Listener, device: Device, tool: Tool) -> None:
+    def echo(calling: str) -> int:
+        return tool(
+            "echoscu", "-aet", calling, "-aec", "OPENPACS", "127.0.0.1", listener.port
+        ).returncode
+
+    assert echo("CT1") == 0
+    assert echo("NOBODY") != 0
+
+
+def test_the_throttle_holds_for_a_key_and_for_all() -> None:
+    throttle = Throttle(seconds=60, per_hour=3, keys=2)
+    assert [throttle.passes(key) for key in "aabcd"] == [True, False, True, True, False]
