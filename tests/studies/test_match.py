@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def patient(db: None) -> Patient:
-    patient = PatientFactory.create(
+    patient: Patient = PatientFactory.create(
         family_name="Müller",
         given_name="Jörg",
         sex="M",
@@ -38,7 +38,8 @@ def patient(db: None) -> Patient:
 @pytest.fixture
 def procedure(patient: Patient) -> RequestedProcedure:
     order = OrderFactory.create(patient=patient, accession_number="A0000001")
-    return RequestedProcedureFactory.create(order=order)
+    made: RequestedProcedure = RequestedProcedureFactory.create(order=order)
+    return made
 
 
 def arrived(spool: Spool, origin: Origin, **values: Any) -> Study:

@@ -13,7 +13,10 @@ from apps.studies.services.matching import match_automatically
 
 
 def index_batch(fresh: list[Incoming], names: dict[Path, str], *, origin: Origin) -> None:
-    """Write all rows of a batch, in the caller's transaction. Parents are inserted or found, then locked in UID order."""
+    """Write all rows of a batch, in the caller's transaction.
+
+    Parents are inserted or found, then locked in the order of their UIDs.
+    """
     if not fresh:
         return
     studies = _studies(fresh)
