@@ -1,6 +1,6 @@
 """Reports in the back office: templates are written here, reports are looked at."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db import models
@@ -46,4 +46,4 @@ class ReportAdmin(PolicyAdmin[Report]):
     list_select_related = ("order", "claimed_by")
     search_fields = ("order__accession_number",)
     date_hierarchy = "created_at"
-    inlines: ClassVar[list[type[PolicyTabularInline]]] = [ReportVersionInline]
+    inlines = (ReportVersionInline,)

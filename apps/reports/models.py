@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
@@ -138,6 +139,20 @@ class Report(models.Model):
     @property
     def image_count(self) -> int:
         return sum(study.instance_count for study in self.studies)
+
+    @property
+    def waited(self) -> str:
+        """How long it has waited: `3 d 2 h`, `2 h 5 min`, `7 min`."""
+        minutes = int((timezone.now() - self.created_at).total_seconds()) // 60
+        hours, days = minutes // 60, minutes // 1440
+        if days:
+            return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": hours % 24}
+        if hours:
+            return gettext("%(hours)s h %(minutes)s min") % {
+                "hours": hours,
+                "minutes": minutes % 60,
+            }
+        return gettext("%(minutes)s min") % {"minutes": minutes}
 
     @property
     def urgency(self) -> str:

@@ -19,6 +19,7 @@ from apps.patients.models import Patient
 from apps.reports import services
 from apps.reports.forms import AddendumForm, ReportForm, SignForm
 from apps.reports.models import Report, ReportTemplate, ReportVersion
+from apps.reports.querysets import RELEASED
 from apps.studies.models import Study
 
 Status = Report.Status
@@ -275,8 +276,10 @@ def _priors(request: HttpRequest, report: Report) -> Any:
 def _other_studies(request: HttpRequest, report: Report) -> Any:
     """Stored studies of the patient that belong to no signed report of ours."""
     studies = visible(request.user, Study).filter(patient=report.order.patient_id)
+    reported = studies.filter(procedures__order__report__status__in=RELEASED).values("pk")
     mine = [study.pk for study in report.studies]
-    return studies.exclude(pk__in=mine).order_by("-study_date", "-id")[:PRIOR_LIMIT]
+    others = studies.exclude(pk__in=reported).exclude(pk__in=mine)
+    return others.order_by("-study_date", "-id")[:PRIOR_LIMIT]
 
 
 def _signed(version: ReportVersion) -> str:

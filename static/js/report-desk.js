@@ -36,12 +36,13 @@ document.addEventListener("keydown", (event) => {
 
 if (form) {
   form.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target === form) saving = true;
+    if (event.target.matches("[data-saves]")) saving = true;
   });
   form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target !== form) return;
+    if (!event.target.matches("[data-saves]")) return;
     saving = false;
-    if (waiting) form.requestSubmit(waiting.button);
+    // After the answer has settled: it brings the revision to sign.
+    if (waiting) setTimeout(() => form.requestSubmit(waiting.button), 50);
   });
   form.addEventListener("submit", (event) => {
     // A draft that is being saved moves the revision on: sign after it, not against it.

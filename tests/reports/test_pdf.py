@@ -63,7 +63,7 @@ def test_the_sheet_says_who_what_when(ada: User, text_in: Callable[[ReportVersio
         order.accession_number,
         "CT of the chest",
         "Dr Fernando",
-        "Nov. 20, 2026",
+        "2026-11-20",
         "Final report",
         "Clear lungs.",
         "Normal chest.",
