@@ -1,6 +1,7 @@
 // What the viewer runs before itself; `openpacs` (rights, addresses, token) is written above.
 /* global openpacs */
 window.PUBLIC_URL = openpacs.base;
+console.time("scriptToView"); // the viewer ends this timer, and complains where there is none
 window.browserImportFunction = (module) => import(module);
 
 // The viewer stores with POST and knows no CSRF token: every write to our own origin gets it.
