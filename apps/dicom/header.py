@@ -294,23 +294,35 @@ def _read_deflated(buffer: Buffer, header: Header) -> Header:
 
 def _read_with_pydicom(buffer: Buffer) -> Header:
     """The second opinion: slower, and reading more kinds of wrong."""
-    stream = io.BytesIO(buffer)
     try:
         with warnings.catch_warnings(action="ignore"):
-            dataset = dcmread(stream, stop_before_pixels=True, force=True)
-            stopped = stream.tell()
-            data = _encoded(dataset)
+            return _second_opinion(buffer)
     except Exception as error:  # damaged bytes surface as almost anything
         raise UnreadableError(f"not readable as DICOM ({type(error).__name__})") from error
+
+
+def _second_opinion(buffer: Buffer) -> Header:
+    stream = io.BytesIO(buffer)
+    dataset = dcmread(stream, stop_before_pixels=True, force=True)
+    stopped = stream.tell()
     meta = dataset.file_meta
     syntax = str(meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
-    inner = EXPLICIT_LITTLE if syntax != IMPLICIT_LITTLE else IMPLICIT_LITTLE
-    header = _read_dataset(data, Header(inner, "", 0))
+    inner = IMPLICIT_LITTLE if syntax == IMPLICIT_LITTLE else EXPLICIT_LITTLE
+    header = _read_dataset(_encoded(dataset), Header(inner, "", 0))
     header.transfer_syntax_uid = syntax
     header.source = str(meta.get("SourceApplicationEntityTitle", ""))
+    header.dataset_offset = _behind_meta(buffer)
     header.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in header.bulk]
     header.pixels = _pixels_at(buffer, stopped, dataset)
     return header
+
+
+def _behind_meta(buffer: Buffer) -> int:
+    """Where the data set starts, as far as the walk can tell."""
+    try:
+        return _read_meta(buffer).dataset_offset
+    except (WalkError, struct.error):
+        return _PREAMBLE + 4
 
 
 def _guessed_syntax(dataset: Dataset) -> str:

@@ -17,7 +17,7 @@ from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import TEXT_VR_DELIMS
 
 from apps.dicom.charsets import python_encodings
-from apps.dicom.header import Buffer, Element, elements, inside, items
+from apps.dicom.header import MAX_DEPTH, Buffer, Element, elements, inside, items
 
 JsonDataset = dict[str, Any]
 
@@ -122,7 +122,9 @@ def _element(level: _Level, element: Element, end: int) -> dict[str, Any]:
 
 def _sequence(level: _Level, element: Element, end: int) -> list[JsonDataset]:
     explicit_vr = inside(element, level.explicit_vr)
-    made = []
+    made: list[JsonDataset] = []
+    if level.path.count("/") > 2 * MAX_DEPTH:
+        return made  # nobody nests so deeply but to do harm
     spans = items(level.buffer, element, end, explicit_vr=explicit_vr)
     for number, (start, stop) in enumerate(spans):
         inner = _Level(
