@@ -27,7 +27,8 @@ ENTRIES = (
     Entry("worklist:day-calendar", _("Calendar"), "calendar-week", Action.VIEW, Noun.APPOINTMENT),
     Entry("reports:reading-list", _("Reading"), "report-medical", Action.CREATE, Noun.REPORT),
     Entry("studies:list", _("Studies"), "photo-scan", Action.VIEW, Noun.STUDY),
-    Entry("admin:index", _("Administration"), "adjustments", Action.VIEW, Noun.JOURNAL),
+    Entry("admin:audit_event_changelist", _("Journal"), "notebook", Action.VIEW, Noun.JOURNAL),
+    Entry("admin:index", _("Administration"), "adjustments", Action.CHANGE, Noun.TEMPLATE),
 )
 
 # Where a role starts its day; the first role in this order decides for who holds several.
@@ -47,7 +48,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """Context processor: the entries of this user and the name of the house."""
     return {
         "department": settings.OPENPACS_SITE_NAME,
-        "navigation": list(_entries(request)),
+        "navigation": _entries(request),
     }
 
 
@@ -59,17 +60,16 @@ def first_page(user: User) -> str:
     return ""
 
 
-def _entries(request: HttpRequest) -> Any:
+def _entries(request: HttpRequest) -> list[dict[str, Any]]:
     user = getattr(request, "user", None)
-    for entry in ENTRIES if user else ():
-        url = _url(entry.route)
-        if url and can(user, entry.action, entry.noun):
-            yield {
-                "url": url,
-                "label": entry.label,
-                "icon": entry.icon,
-                "current": request.path.startswith(url),
-            }
+    allowed = [entry for entry in ENTRIES if user and can(user, entry.action, entry.noun)]
+    urls = {entry: url for entry in allowed if (url := _url(entry.route))}
+    # Of two that fit, the nearer one: the journal is inside the back office.
+    here = max((url for url in urls.values() if request.path.startswith(url)), key=len, default="")
+    return [
+        {"url": url, "label": entry.label, "icon": entry.icon, "current": url == here}
+        for entry, url in urls.items()
+    ]
 
 
 def _url(route: str) -> str:
