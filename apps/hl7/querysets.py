@@ -30,18 +30,23 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
         A message waits for those before it in its stream to the same partner, so that a
         correction never overtakes what it corrects; what was given up holds up nothing.
+        While a partner is being sent something, or has just not answered, all its messages
+        wait: they would fail too, one after the other, and use up their attempts.
         """
-        before = self.model._default_manager.filter(
-            status="waiting",
-            direction="out",
-            partner=models.OuterRef("partner"),
-            stream=models.OuterRef("stream"),
-            pk__lt=models.OuterRef("pk"),
+        now = timezone.now()
+        of_partner = self.model._default_manager.filter(
+            status="waiting", direction="out", partner=models.OuterRef("partner")
+        )
+        before = of_partner.filter(
+            stream=models.OuterRef("stream"), pk__lt=models.OuterRef("pk")
         ).exclude(stream="")
+        unanswered = of_partner.filter(
+            attempts__gt=0, next_attempt_at__gt=now, acknowledgement__isnull=True
+        )
         waiting = self.filter(
-            status="waiting", next_attempt_at__lte=timezone.now(), partner__active=True
+            status="waiting", next_attempt_at__lte=now, partner__active=True
         ).select_related("partner")
-        return waiting.filter(~models.Exists(before)).order_by("id")
+        return waiting.filter(~models.Exists(before), ~models.Exists(unanswered)).order_by("id")
 
     def newer_than(self, message: "Message") -> Self:
         """What was said later about the same thing, to or by the same partner."""

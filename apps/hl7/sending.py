@@ -1,6 +1,5 @@
 """Carries waiting messages to their partners. No transaction is open while it does."""
 
-import enum
 import logging
 
 from apps.hl7 import messages
@@ -17,52 +16,43 @@ NEVER = frozenset({"AR", "CR"})
 ANSWER_BYTES = 64 * 1024  # of an acknowledgement are kept
 
 
-class Outcome(enum.Enum):
-    SENT = enum.auto()
-    NOT_TAKEN = enum.auto()
-    SILENT = enum.auto()
-
-
 def send_due() -> int:
     """Try the messages that are due, in order; returns how many arrived.
 
-    A partner that does not answer is left alone for the rest of the round: its messages
+    A partner that does not answer is left alone until its message is due again: the others
     keep their attempts, and the other partners do not wait for it.
     """
     sent = 0
-    silent: set[int] = set()
     for _number in range(ROUND):
-        message = Message.objects.due().exclude(partner__in=silent).first()
+        message = Message.objects.due().first()
         if message is None:
             break
         taken = claim(message)
-        outcome = _attempt(taken) if taken else None
-        if outcome is Outcome.SENT:
+        if taken and _attempt(taken):
             sent += 1
-        if outcome is Outcome.SILENT and message.partner_id:
-            silent.add(message.partner_id)
     return sent
 
 
-def _attempt(taken: Claim) -> Outcome:
+def _attempt(taken: Claim) -> bool:
+    """One attempt; True where the partner has taken the message."""
     message, partner = taken.message, taken.message.partner
     if partner is None:
         note_not_sent(taken, reason="no partner", for_good=True)
-        return Outcome.NOT_TAKEN
+        return False
     try:
         answer = exchange(partner.host, partner.port, bytes(message.raw), timeout=ANSWER_SECONDS)
         code, reason = _read(answer, message.control_id)
     except NoAnswerError as error:
         note_not_sent(taken, reason=str(error))
         logger.warning("HL7 message %s not sent to %s: %s", message.pk, partner.pk, error)
-        return Outcome.SILENT
+        return False
     kept = answer[:ANSWER_BYTES]
     if code in TAKEN:
         note_sent(taken, acknowledgement=kept)
-        return Outcome.SENT
+        return True
     note_not_sent(taken, reason=reason, acknowledgement=kept, for_good=code in NEVER)
     logger.warning("HL7 message %s not taken by %s: %s", message.pk, partner.pk, code or "?")
-    return Outcome.NOT_TAKEN
+    return False
 
 
 def _read(answer: bytes, control_id: str) -> tuple[str, str]:

@@ -361,6 +361,38 @@ def test_a_silent_partner_does_not_hold_up_the_others(
     ]
 
 
+def test_the_messages_of_a_silent_partner_keep_their_attempts(
+    ehr: Partner, receiver: Receiver, sign: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "ANSWER_SECONDS", 0.3)
+    receiver.mute = True
+    first = sign()
+    outbox.queue_results(first)
+    other = the_message()
+    other.pk, other.event, other.stream = None, None, "report:0"
+    other.save()
+    send_due()
+    send_due()
+    assert sorted(Message.objects.values_list("attempts", flat=True)) == [0, 1]
+    receiver.mute = False
+    make_due()
+    assert send_due() == 2
+
+
+def test_a_message_the_partner_cannot_take_does_not_hold_up_others(
+    ehr: Partner, receiver: Receiver, sign: Sign
+) -> None:
+    receiver.code = "AE"
+    send_result(sign().pk)
+    receiver.code = "AA"
+    other = the_message()
+    other.pk, other.event, other.stream = None, None, "report:0"
+    other.attempts, other.next_attempt_at, other.acknowledgement = 0, timezone.now(), None
+    other.save()
+    assert send_due() == 1
+    assert sorted(Message.objects.values_list("status", flat=True)) == ["sent", "waiting"]
+
+
 def test_two_workers_do_not_send_the_same_message(
     ehr: Partner, receiver: Receiver, sign: Sign
 ) -> None:

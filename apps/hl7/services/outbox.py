@@ -22,7 +22,7 @@ FIRST_WAIT = datetime.timedelta(seconds=30)
 LONGEST_WAIT = datetime.timedelta(minutes=10)
 JITTER = 0.2  # of the wait, so that many messages do not come back at once
 # Longer than any attempt can take: after that the worker that had the message is dead.
-LEASE = datetime.timedelta(minutes=5)
+LEASE = datetime.timedelta(minutes=2)
 RESULT = "ORU^R01"
 
 
