@@ -33,7 +33,8 @@ def decode(raw: bytes, character_set: str | Sequence[str] | None) -> str:
 
 def encodable(text: str, character_set: str) -> bool:
     """Can `text` be written in a character set without loss?"""
-    if text.isascii() or not character_set:
+    # The default repertoire is ASCII, though pydicom reads it leniently as Latin-1.
+    if text.isascii() or character_set in {"", "ISO_IR 6", "ISO 2022 IR 6"}:
         return text.isascii()
     try:
         encode_string(text, python_encodings(character_set))

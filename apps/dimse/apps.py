@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from pydicom import config
 
 
 class DimseConfig(AppConfig):
     name = "apps.dimse"
+
+    def ready(self) -> None:
+        # Values that do not fit their VR are checked where they matter; pydicom's warnings
+        # about them would write what peers send, names included, into the log.
+        config.settings.reading_validation_mode = config.IGNORE

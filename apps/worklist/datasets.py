@@ -129,6 +129,8 @@ def _shortened(group: str) -> str:
     if len(group) <= NAME_LENGTH:
         return group
     cut = group[:NAME_LENGTH]
+    if group[NAME_LENGTH] in " ^":
+        return cut
     at_word = max(cut.rfind(" "), cut.rfind("^"))
     return cut[:at_word] if at_word > 0 else cut
 
