@@ -7,7 +7,7 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.dicomweb.views import describing, retrieving, searching
+from apps.dicomweb.views import describing, retrieving, searching, studies
 
 app_name = "dicomweb"
 
@@ -21,7 +21,7 @@ def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 urlpatterns = [
-    path("studies", _seen(searching.search_studies), name="studies"),
+    path("studies", _seen(studies.search_or_store), name="studies"),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),

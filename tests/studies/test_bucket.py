@@ -131,6 +131,6 @@ def test_a_bucket_that_is_away_leaves_files_in_the_spool(
 def test_the_address_decides_between_folder_and_bucket() -> None:
     assert isinstance(dicom_storage("/srv/dicom"), FolderStorage)
     made: Any = dicom_storage("s3://images/a/b?region_name=eu-west-1&bucket_name=evil")
-    assert isinstance(made, BucketStorage)
     assert made.bucket_name == "images"
     assert made.key_of("x.dcm") == "a/b/x.dcm"
+    assert isinstance(made, BucketStorage)
