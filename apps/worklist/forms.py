@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -88,6 +89,8 @@ class SlotForm(forms.Form):
     def refuse(self, refusal: BookingRefused) -> None:
         """Show why the time was refused, and the times offered instead."""
         self.add_error("starts_at", str(refusal))
+        # A written time would win over the offered one that is ticked next.
+        self.data = {**cast("QueryDict", self.data).dict(), "other_time": ""}
         self.alternatives = getattr(refusal, "alternatives", [])
 
     def _chosen(self, name: str) -> Any:

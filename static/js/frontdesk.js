@@ -23,3 +23,12 @@ for (const field of document.querySelectorAll("[data-filter]")) {
 for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
+
+// Of a ticked and a written time the later one counts: the other is taken back.
+document.addEventListener("change", ({ target }) => {
+  const written = document.querySelector("input[name='other_time']");
+  if (target.name === "starts_at" && written) written.value = "";
+  if (target === written && written.value) {
+    for (const ticked of document.querySelectorAll("input[name='starts_at']:checked")) ticked.checked = false;
+  }
+});

@@ -58,6 +58,16 @@ def known() -> Patient:
             ["same name", "day and month of birth exchanged"],
             True,
         ),
+        (
+            {
+                "family_name": "Müller",
+                "given_name": "Jörg",
+                "birth_date": datetime.date(1980, 1, 1),
+                "birth_precision": "year",
+            },
+            ["same name", "same year of birth"],
+            False,
+        ),
         ({"family_name": "Müller", "given_name": "Jörg"}, ["same name"], False),
         (
             {"family_name": "Schmidt", "given_name": "Eva", "birth_date": BORN},

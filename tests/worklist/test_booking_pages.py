@@ -152,6 +152,8 @@ def test_a_taken_time_orders_nothing_and_offers_three_others(
     for time in ("09:30", "09:45", "10:00"):
         assert f'value="2030-01-07T{time}:00+00:00"' in page
     assert Order.objects.count() == 1
+    written = client.post(url, sent | {"other_time": "09:05"})
+    assert 'name="other_time" value=""' in written.content.decode()
     client.post(url, sent | {"overbook": "on"})
     assert Order.objects.count() == 2
     assert BookedSlot.objects.filter(lane=1).count() == 4

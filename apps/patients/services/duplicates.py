@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -50,10 +51,7 @@ def ranked_duplicates(
     if not narrowed:
         return []
     pool = (
-        Patient.objects.current()
-        .filter(narrowed)
-        .prefetch_related("identifiers")
-        .distinct()[:MOST_COMPARED]
+        Patient.objects.current().filter(narrowed).prefetch_related("identifiers")[:MOST_COMPARED]
     )
     scored = [_score(patient, details, values) for patient in pool]
     worth = [candidate for candidate in scored if candidate.score >= WORTH_SHOWING]
@@ -61,21 +59,25 @@ def ranked_duplicates(
 
 
 def _narrowing(details: PatientDetails, values: list[str]) -> Q:
-    """What a candidate shares at the least, each part answered by an index."""
+    """What a candidate shares at the least, each part answered by an index of its own."""
     shared = Q()
     family = search_form(details.family_name)
     if family and details.given_name:
-        shared |= Q(search_name__startswith=f"{family} {search_form(details.given_name)}")
+        shared |= _among(search_name__startswith=f"{family} {search_form(details.given_name)}")
     if family and details.birth_date:
         year = details.birth_date.year
-        shared |= Q(search_name__startswith=family[:3], birth_date__year=year)
+        shared |= _among(search_name__startswith=family[:3], birth_date__year=year)
     for day in _confusable(details.birth_date):
         shared |= Q(birth_date=day)
     if details.phone.strip():
         shared |= Q(phone=details.phone.strip())
     if values:
-        shared |= Q(identifiers__value__in=values)
+        shared |= _among(identifiers__value__in=values)
     return shared
+
+
+def _among(**conditions: Any) -> Q:
+    return Q(pk__in=Patient.objects.filter(**conditions).values("pk"))
 
 
 def _confusable(day: datetime.date | None) -> list[datetime.date]:
@@ -121,9 +123,10 @@ def _same_birth_date(patient: Patient, details: PatientDetails) -> tuple[int, st
     theirs, ours = patient.birth_date, details.birth_date
     if theirs is None or ours is None:
         return 0, ""
-    if theirs == ours:
+    to_the_day = {patient.birth_precision, details.birth_precision or "day"} == {"day"}
+    if theirs == ours and to_the_day:
         return 3, _("same date of birth")
-    if theirs in _confusable(ours):
+    if to_the_day and theirs in _confusable(ours):
         return 2, _("day and month of birth exchanged")
     if theirs.year == ours.year:
         return 1, _("same year of birth")
