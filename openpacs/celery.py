@@ -3,8 +3,11 @@
 import os
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
+
+TRANSPORT_ALIASES["folder"] = "openpacs.broker:Transport"
 
 app = Celery("openpacs")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -158,16 +158,14 @@ STORAGES: dict[str, dict[str, Any]] = {
 # --- Celery -------------------------------------------------------------------------
 # A message is only a nudge: rows and spool files are the queues, and the sweeps below find
 # what a lost nudge left. So a broker that is away is given up on at once.
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "folder://"
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_TASK_PUBLISH_RETRY = False
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2}
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(BROKER_DIR / "queue"),
-        "data_folder_out": str(BROKER_DIR / "queue"),
-        "control_folder": str(BROKER_DIR / "control"),
+        "folder": str(BROKER_DIR),
         "polling_interval": 0.1,
     }
 CELERY_ACCEPT_CONTENT = ["json"]

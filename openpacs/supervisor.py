@@ -98,7 +98,7 @@ def _why(problem: OSError, address: str, port: int, name: str) -> str:
 
 
 def make_folders() -> None:
-    for folder in (settings.SPOOL_DIR, settings.BROKER_DIR / "queue"):
+    for folder in (settings.SPOOL_DIR, settings.BROKER_DIR):
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 
