@@ -49,7 +49,8 @@ class FolderStorage(FileSystemStorage):
 
     def adopt(self, source: Path, name: str) -> None:
         target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not target.parent.exists():
+            self._make_folder(target.parent)
         try:
             target.hardlink_to(source)
         except FileExistsError:
@@ -60,11 +61,7 @@ class FolderStorage(FileSystemStorage):
             _copy_synced(source, target)  # another file system, or one without links
 
     def settle(self, names: Iterable[str]) -> None:
-        # Up to the root: the folders themselves may be new.
-        root = Path(self.location)
-        folders = {Path(self.path(name)).parent for name in names}
-        folders |= {up for folder in folders for up in folder.parents if root in (up, *up.parents)}
-        for folder in folders:
+        for folder in {Path(self.path(name)).parent for name in names}:
             sync_folder(folder)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
@@ -76,6 +73,14 @@ class FolderStorage(FileSystemStorage):
 
     def remove(self, name: str) -> None:
         Path(self.path(name)).unlink(missing_ok=True)
+
+    def _make_folder(self, folder: Path) -> None:
+        """A new folder is as durable as its entries in the folders above."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root = Path(self.location)
+        for above in folder.parents:
+            if root in (above, *above.parents):
+                sync_folder(above)
 
 
 class BucketStorage(S3Storage):

@@ -42,8 +42,7 @@ class Incoming:
 
 def read_incoming(path: Path) -> Incoming:
     """Read one PS3.10 file; raises UnreadableError with a reason in plain words, OSError."""
-    with opened(path) as buffer:
-        _blank_preamble(path, buffer)
+    _blank_preamble(path)
     with opened(path) as buffer:
         header = read_header(buffer)
         _refuse_nameless(header)
@@ -68,10 +67,11 @@ def content_digest(buffer: Buffer, offset: int) -> str:
         return hashlib.sha256(view[offset:]).hexdigest()
 
 
-def _blank_preamble(path: Path, buffer: Buffer) -> None:
+def _blank_preamble(path: Path) -> None:
     """A preamble can make an image an executable (CVE-2019-11687); only TIFF's is of use."""
-    preamble = bytes(buffer[:128])
-    if not any(preamble) or preamble.startswith(_TIFF) or bytes(buffer[128:132]) != b"DICM":
+    with path.open("rb") as file:
+        preamble, mark = file.read(128), file.read(4)
+    if not any(preamble) or preamble.startswith(_TIFF) or mark != b"DICM":
         return
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
