@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from axes.utils import reset
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import Group
@@ -82,6 +83,15 @@ class PolicyAdmin(PolicyRights, admin.ModelAdmin[M]):
             seen = cast("models.QuerySet[M]", visible(request.user, self.model))
         ordering = self.get_ordering(request)
         return seen.order_by(*ordering) if ordering else seen
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Another row may be looked at and added from a form, not deleted in passing."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget.can_delete_related = False
+            field.widget.can_change_related = False
+            field.widget.can_view_related = True
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         named = list(super().get_readonly_fields(request, obj))

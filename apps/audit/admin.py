@@ -56,7 +56,6 @@ class EventAdmin(PolicyAdmin[Event]):
         "address",
         "subject",
         "accession_number",
-        "position",
     )
     list_filter = (("at", admin.DateFieldListFilter), "kind")
     list_select_related = ("user",)
