@@ -1,0 +1,56 @@
+"""The files of the deployment name programs and settings that exist."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from openpacs.install import ROOT
+from openpacs.parts import PARTS
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def test_every_part_of_the_department_is_a_service_of_one_image() -> None:
+    for part in PARTS:
+        service = SERVICES[part.name]
+        assert service["command"] == ["python", "-m", "openpacs.supervisor", part.name]
+        assert service["image"] == SERVICES["web"]["image"]
+
+
+def test_parts_start_after_the_migration() -> None:
+    for part in PARTS:
+        waits_for = SERVICES[part.name]["depends_on"]
+        assert waits_for["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_every_variable_of_the_compose_file_is_a_setting() -> None:
+    text = (ROOT / "openpacs" / "settings.py").read_text()
+    given = SERVICES["web"]["environment"]
+    assert [name for name in given if f'"{name}"' not in text] == []
+
+
+def test_secrets_have_no_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for secret in ("SECRET_KEY", "POSTGRES_PASSWORD"):
+        assert set(re.findall(rf"\$\{{{secret}[^}}]*\}}", text)) == {
+            f"${{{secret}:?set it in .env}}"
+        }
+
+
+def test_only_front_and_listeners_are_reachable_from_outside() -> None:
+    published = {name for name, service in SERVICES.items() if service.get("ports")}
+    assert published == {"front", "dimse", "hl7"}
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert "\nUSER openpacs\n" in last_stage
+    assert "HEALTHCHECK" in last_stage
+
+
+@pytest.mark.parametrize("target", ["install", "run", "demo", "test", "lint", "lock", "clean"])
+def test_make_help_lists_every_target(target: str) -> None:
+    assert re.search(rf"^{target}:.*## \S", (ROOT / "Makefile").read_text(), re.MULTILINE)
