@@ -24,11 +24,17 @@ for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
 
-// Of a ticked and a written time the later one counts: the other is taken back.
-document.addEventListener("change", ({ target }) => {
+// Of a ticked and a written time the later one counts: the other is taken back. Ticking
+// changes nothing that is offered, so the offer is not asked for again: a time of another
+// day would be lost.
+const takeBack = (event) => {
+  const { target } = event;
   const written = document.querySelector("input[name='other_time']");
-  if (target.name === "starts_at" && written) written.value = "";
-  if (target === written && written.value) {
+  if (target.name === "starts_at") {
+    event.stopPropagation();
+    if (written) written.value = "";
+  } else if (target === written && written.value) {
     for (const ticked of document.querySelectorAll("input[name='starts_at']:checked")) ticked.checked = false;
   }
-});
+};
+document.addEventListener("change", takeBack, { capture: true });
