@@ -106,8 +106,12 @@ class BucketStorage(S3Storage):
         if not length:
             return b""
         last = offset + length - 1
-        answer = self.bucket.Object(self.key_of(name)).get(Range=f"bytes={offset}-{last}")
-        return _whole(answer["Body"].read(), length)
+        try:
+            answer = self.bucket.Object(self.key_of(name)).get(Range=f"bytes={offset}-{last}")
+            data = answer["Body"].read()
+        except Exception as error:
+            raise StorageError(f"download failed ({type(error).__name__})") from error
+        return _whole(data, length)
 
     def remove(self, name: str) -> None:
         self.bucket.Object(self.key_of(name)).delete()

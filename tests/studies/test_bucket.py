@@ -95,6 +95,8 @@ def test_a_file_goes_to_the_bucket_and_then_leaves_the_spool(
     assert stored_files().read(row.file_name, offset, length) == content[-48:]
     with pytest.raises(StorageError):
         stored_files().read(row.file_name, offset, length + 100)
+    with pytest.raises(StorageError, match="download failed"):
+        stored_files().read("studies/nothing.dcm", 0, 10)
     (again,) = store_instances([spool.write([content])], origin=origin)
     assert again.outcome is Outcome.DUPLICATE
 
