@@ -14,13 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import AE
-from pynetdicom.pdu import A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import build_context
 
 from apps.dimse.identifiers import UnreadableError, decode
 from apps.dimse.listener import Listener
@@ -30,6 +23,7 @@ from apps.dimse.wire import ProtocolError
 from apps.studies.spool import Spool
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Start
+from tests.dimse.pdus import associate_rq
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 WORKLIST = "1.2.840.10008.5.1.4.31"
@@ -44,24 +38,6 @@ def connect(request: pytest.FixtureRequest) -> Connect:
         return connection
 
     return dial
-
-
-def associate_rq(*sop_classes: str, calling: str = "CT1") -> bytes:
-    primitive = A_ASSOCIATE()
-    primitive.application_context_name = "1.2.840.10008.3.1.1.1"
-    primitive.calling_ae_title, primitive.called_ae_title = calling, "OPENPACS"
-    contexts = []
-    for number, uid in enumerate(sop_classes):
-        context = build_context(uid, ImplicitVRLittleEndian)
-        context.context_id = 2 * number + 1
-        contexts.append(context)
-    primitive.presentation_context_definition_list = contexts
-    length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
-    length.maximum_length_received = 16384
-    implementation.implementation_class_uid = "2.25.1"
-    primitive.user_information = [length, implementation]
-    encoded: bytes = A_ASSOCIATE_RQ(primitive).encode()
-    return encoded
 
 
 def pdv(flags: int, body: bytes, context: int = 1) -> bytes:
@@ -244,14 +220,15 @@ def test_two_hundred_silent_connections_do_not_keep_a_device_out(
         one.close()
 
 
-def test_more_associations_than_allowed_are_rejected_for_now(start: Start, dial: Dial) -> None:
+def test_more_associations_than_allowed_are_rejected_for_now(
+    start: Start, connect: Connect, dial: Dial
+) -> None:
     listener = start(associations_per_address=2)
     first, second = dial(listener), dial(listener)
-    third = dial(listener)
-    assert third.is_rejected
-    rejected = third.acceptor.primitive
-    assert rejected is not None
-    assert (rejected.result, rejected.result_source, rejected.diagnostic) == (2, 3, 2)
+    third = connect(listener)
+    third.sendall(associate_rq(CT))
+    # A-ASSOCIATE-RJ: transient, service provider (presentation), local limit exceeded.
+    assert rest_of(third) == bytes((3, 0, 0, 0, 0, 4, 0, 2, 3, 2))
     first.release()
     second.release()
     deadline = time.monotonic() + 5

@@ -116,7 +116,7 @@ def test_a_right_that_is_taken_away_counts_at_once_for_new_associations(
     assert association.accepted_contexts
     association.release()
     Device.objects.filter(pk=device.pk).update(active=False)
-    assert dial(listener, CT).is_rejected
+    assert not dial(listener, CT).is_established
 
 
 @pytest.mark.peer
