@@ -21,7 +21,12 @@ from apps.worklist.services.bookings import (
     reschedule,
     schedule_order,
 )
-from apps.worklist.services.steps import schedule_step, start_by_hand
+from apps.worklist.services.steps import (
+    complete_by_hand,
+    discontinue_by_hand,
+    schedule_step,
+    start_by_hand,
+)
 from tests.factories import (
     DeviceFactory,
     OrderFactory,
@@ -134,6 +139,17 @@ def test_an_exam_that_began_is_neither_moved_nor_cancelled(order: Order, origin:
         cancel_order_and_steps(order, reason="Late", origin=origin)
     appointment.refresh_from_db()
     assert appointment.status == "booked"
+
+
+def test_an_appointment_is_kept_once_its_last_step_is_over(order: Order, origin: Origin) -> None:
+    appointment = schedule_order(order, resource=ResourceFactory(), starts_at=EIGHT, origin=origin)
+    first, second = steps_of(order)
+    complete_by_hand(first, origin=origin)
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+    discontinue_by_hand(second, reason="Unwell", origin=origin)
+    appointment.refresh_from_db()
+    assert appointment.status == "fulfilled"
 
 
 def test_cancelling_an_order_clears_room_and_worklist(order: Order, origin: Origin) -> None:

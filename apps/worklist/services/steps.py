@@ -14,6 +14,7 @@ from apps.audit.services import Origin, record
 from apps.orders.models import Order, RequestedProcedure
 from apps.orders.services import advance_order
 from apps.scheduling.models import Appointment
+from apps.scheduling.services import fulfil
 from apps.worklist.models import Device, ScheduledStep
 
 Status = ScheduledStep.Status
@@ -146,6 +147,7 @@ def enter(
     _stamp(step, at or timezone.now())
     step.save(update_fields=["status", "started_at", "ended_at"])
     settle_order(step.requested_procedure.order, origin=origin)
+    settle_appointment(step)
     record_step(KINDS[status], step, origin=origin, reason=reason)
     return step
 
@@ -161,6 +163,13 @@ def settle_order(order: Order, *, origin: Origin) -> None:
     target = _order_status(order)
     if target is not None and target != order.status:
         advance_order(order, to=target, origin=origin)
+
+
+def settle_appointment(step: ScheduledStep) -> None:
+    """The appointment is kept once its last step is over."""
+    over = step.status in {Status.COMPLETED, Status.DISCONTINUED} and step.appointment
+    if over and not over.steps.exclude(status__in=ENDED).exists():
+        fulfil(over)
 
 
 def record_step(kind: Kind, step: ScheduledStep, *, origin: Origin, reason: str = "") -> None:
