@@ -1,13 +1,15 @@
 """What every test may ask for."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from pytest_django.plugin import blocking_manager_key
 
 from apps.accounts.models import User
 from apps.audit.services import Origin
@@ -20,8 +22,13 @@ SAMPLES = Path(
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """SQLite empties tables with DELETE, which the triggers on undeletable rows refuse."""
+    """Remember the rows that the migrations wrote; let tests empty all tables.
+
+    SQLite empties tables with DELETE, which the triggers on undeletable rows refuse.
+    """
     with django_db_blocker.unblock():
+        contents = connection.creation.serialize_db_to_string()
+        connection._test_serialized_contents = contents  # type: ignore[attr-defined]
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute(
@@ -64,3 +71,25 @@ def samples() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SAMPLES
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Bring the migrations' rows back after a test that commits and so ends by emptying all.
+
+    Django leaves them away, and the tests that happen to come next would miss them.
+    """
+    yield
+    if commits(item):
+        with item.config.stash[blocking_manager_key].unblock():
+            call_command("flush", interactive=False, inhibit_post_migrate=True, verbosity=0)
+            contents = connection._test_serialized_contents  # type: ignore[attr-defined]
+            connection.creation.deserialize_db_from_string(contents)
+
+
+def commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    if marker and marker.kwargs.get("transaction"):
+        return True
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return bool({"transactional_db", "live_server"}.intersection(fixtures))
