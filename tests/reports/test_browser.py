@@ -25,12 +25,12 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     client.force_login(
         make_user("radiologist"), backend="django.contrib.auth.backends.ModelBackend"
     )
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    session = client.cookies["sessionid"].value
     complaints: list[str] = []
     with sync_playwright() as playwright:
         for browser in open_browser(playwright):
             context = browser.new_context(base_url=live_server.url)
-            context.add_cookies([{**cookie, "url": live_server.url}])
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
             page = context.new_page()
             page.on("pageerror", lambda error: complaints.append(str(error)))
             yield page
