@@ -74,13 +74,15 @@ def samples() -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
     """Bring the migrations' rows back after a test that commits and so ends by emptying all.
 
     Django leaves them away, and the tests that happen to come next would miss them.
     """
     yield
-    if commits(item):
+    if nextitem and commits(item):  # after the last test the database is gone
         with item.config.stash[blocking_manager_key].unblock():
             call_command("flush", interactive=False, inhibit_post_migrate=True, verbosity=0)
             contents = connection._test_serialized_contents  # type: ignore[attr-defined]
