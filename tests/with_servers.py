@@ -21,6 +21,8 @@ def main(command: list[str]) -> int:
     try:
         with postgres() as database, redis() as broker:
             environment = {**os.environ, "DATABASE_URL": database, "REDIS_URL": broker}
+            # Set by importing openpacs; the command, pytest mostly, has settings of its own.
+            environment.pop("DJANGO_SETTINGS_MODULE", None)
             return subprocess.run([program, *command[1:]], env=environment, check=False).returncode
     except NoServer as problem:
         sys.stderr.write(f"{problem}\n")
