@@ -25,9 +25,14 @@ BUILD_DIR = BASE_DIR / "build"  # made by `make install`: viewer, kit, collected
 # --- Where the department lives -----------------------------------------------------
 OPENPACS_HOME = Path(env("OPENPACS_HOME", default=str(BASE_DIR / "var"))).resolve()
 OPENPACS_BIND = env("OPENPACS_BIND", default="127.0.0.1")
+CALLED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - everywhere: called here
 OPENPACS_HTTP_PORT = env.int("OPENPACS_HTTP_PORT", default=8000)
 OPENPACS_DICOM_PORT = env.int("OPENPACS_DICOM_PORT", default=11112)
 OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
+# Where our own programs call the listener (the simulator, the demo).
+OPENPACS_DICOM_HOST = env("OPENPACS_DICOM_HOST", default="") or CALLED.get(
+    OPENPACS_BIND, OPENPACS_BIND
+)
 OPENPACS_AE_TITLE = env("OPENPACS_AE_TITLE", default="OPENPACS")
 OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
@@ -180,6 +185,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.studies.tasks.*": {"queue": "ingest"},
+    "apps.dimse.tasks.*": {"queue": "outbound"},
     "apps.hl7.tasks.*": {"queue": "outbound"},
     "apps.routing.tasks.*": {"queue": "outbound"},
 }
@@ -246,6 +252,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
 # Addresses (or networks) of fronts whose X-Forwarded-For is believed.
 OPENPACS_TRUSTED_PROXIES = env.list("OPENPACS_TRUSTED_PROXIES", default=[])
 SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "openpacs.refusals.csrf_failure"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

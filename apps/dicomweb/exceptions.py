@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -34,6 +34,7 @@ class UnsupportedMediaError(ValueError):
 STATUS: dict[type[Exception], int] = {
     BadRequestError: 400,
     BadKeyError: 400,
+    PermissionDenied: 403,
     Http404: 404,
     NotAcceptableError: 406,
     RequestDataTooBig: 413,
@@ -54,7 +55,7 @@ def answered(view: View) -> View:
         try:
             response = view(request, *args, **kwargs)
         except tuple(STATUS) as error:
-            response = _failure(error)
+            response = failure(error)
         response.headers.setdefault("Cache-Control", "private, no-cache")
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
@@ -62,11 +63,14 @@ def answered(view: View) -> View:
     return wrapped
 
 
-def _failure(error: Exception) -> HttpResponse:
+def failure(error: Exception) -> HttpResponse:
+    """The answer for an exception of the table."""
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     if status >= 500:
         log.error("DICOMweb request failed: %s", type(error).__name__, exc_info=error)
         text = _("The stored data cannot be read at the moment.")
+    elif status == 403:
+        text = str(error) or _("You may not do this.")
     elif status == 404:
         text = _("There is no such object here.")
     else:

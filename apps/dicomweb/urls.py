@@ -7,6 +7,7 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
+from apps.dicomweb.exceptions import answered
 from apps.dicomweb.views import describing, retrieving, searching, studies
 
 app_name = "dicomweb"
@@ -17,7 +18,8 @@ INSTANCE = f"{SERIES}/instances/<str:instance>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
-    return allows(Action.VIEW, Noun.STUDY)(view)
+    """For who may see studies; what is refused or goes wrong is told as JSON."""
+    return answered(allows(Action.VIEW, Noun.STUDY)(view))
 
 
 urlpatterns = [

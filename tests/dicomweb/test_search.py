@@ -136,7 +136,10 @@ def test_strangers_are_told_to_sign_in_and_the_desk_sees_no_images(
     answer = client.get(STUDIES)
     assert answer.status_code == 401
     assert "error" in answer.json()
-    assert as_role("front-desk").get(STUDIES).status_code == 403
+    refused = as_role("front-desk").get(STUDIES)
+    assert refused.status_code == 403
+    assert refused.json() == {"error": "You may not do this."}
+    assert refused["Cache-Control"] == "private, no-cache"
 
 
 def test_a_referrer_finds_no_study_of_others(

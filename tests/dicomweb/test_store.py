@@ -81,7 +81,9 @@ def test_a_broken_request_leaves_nothing_behind(
 
 
 def test_who_may_only_look_may_not_store(as_role: Callable[[str], Client], client: Client) -> None:
-    assert send(as_role("resident"), body(part10(ct_image()))).status_code == 403
+    answer = send(as_role("resident"), body(part10(ct_image())))
+    assert answer.status_code == 403
+    assert answer.json() == {"error": "You may not do this."}
     assert send(client, body(part10(ct_image()))).status_code == 401
     assert not Instance.objects.exists()
 
@@ -89,7 +91,9 @@ def test_who_may_only_look_may_not_store(as_role: Callable[[str], Client], clien
 def test_storing_needs_the_token_of_the_page(user_of: Callable[[str], Any]) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(user_of("technologist"), backend="django.contrib.auth.backends.ModelBackend")
-    assert send(strict, body(part10(ct_image()))).status_code == 403
+    answer = send(strict, body(part10(ct_image())))
+    assert answer.status_code == 403
+    assert "token" in answer.json()["error"]
     assert not Instance.objects.exists()
 
 

@@ -9,14 +9,12 @@ from django.http.response import HttpResponseBase, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from apps.dicomweb.exceptions import answered
 from apps.dicomweb.metadata import instance_metadata, series_metadata
 from apps.dicomweb.negotiation import JSON, require_json
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Series
 
 
-@answered
 @require_safe
 def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}/metadata, one series after the other"""
@@ -27,7 +25,6 @@ def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     return StreamingHttpResponse(_joined(rows, root()), content_type=JSON)
 
 
-@answered
 @require_safe
 def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}/metadata, compressed as it is kept"""
@@ -45,7 +42,6 @@ def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpR
     return response
 
 
-@answered
 @require_safe
 def instance_metadata_view(
     request: HttpRequest, study: str, series: str, instance: str

@@ -7,7 +7,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from apps.dicomweb.bulk import bulk_part
-from apps.dicomweb.exceptions import BadRequestError, answered
+from apps.dicomweb.exceptions import BadRequestError
 from apps.dicomweb.metadata import PIXEL_DATA
 from apps.dicomweb.multipart import Part, bare_response, multipart_response
 from apps.dicomweb.negotiation import DICOM, FRAME_TYPES, OCTETS, Choice, choose
@@ -20,7 +20,6 @@ MAX_FRAMES = 10_000
 _FOREVER = "private, max-age=31536000, immutable"
 
 
-@answered
 @require_safe
 def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}"""
@@ -29,7 +28,6 @@ def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
     return _files(request, Instance.objects.filter(series__study=row).order_by("series", "id"))
 
 
-@answered
 @require_safe
 def retrieve_series(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}"""
@@ -38,7 +36,6 @@ def retrieve_series(request: HttpRequest, study: str, series: str) -> HttpRespon
     return _files(request, row.instances.order_by("id"))
 
 
-@answered
 @require_safe
 def retrieve_instance(
     request: HttpRequest, study: str, series: str, instance: str
@@ -50,7 +47,6 @@ def retrieve_instance(
     return _kept(request, row, choice, [_file(row)])
 
 
-@answered
 @require_safe
 def retrieve_frames(
     request: HttpRequest, study: str, series: str, instance: str, frames: str
@@ -60,7 +56,6 @@ def retrieve_frames(
     return _frames(request, row, _numbers(frames, row))
 
 
-@answered
 @require_safe
 def retrieve_bulk_data(
     request: HttpRequest, study: str, series: str, instance: str, path: str

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.policy import visible
 from apps.dicomweb.answers import instance_answer, series_answer, study_answer
-from apps.dicomweb.exceptions import answered
 from apps.dicomweb.negotiation import JSON, require_json
 from apps.dicomweb.queries import Query, parse_query
 from apps.dicomweb.views.lookup import find_series, find_study, root
@@ -20,7 +19,6 @@ from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 _ALL = (STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS)
 
 
-@answered
 @require_safe
 def search_studies(request: HttpRequest) -> HttpResponse:
     """GET /studies"""
@@ -30,7 +28,6 @@ def search_studies(request: HttpRequest) -> HttpResponse:
     return _answer(request, found, query, study_answer)
 
 
-@answered
 @require_safe
 def search_series(request: HttpRequest, study: str = "") -> HttpResponse:
     """GET /series and /studies/{study}/series"""
@@ -42,7 +39,6 @@ def search_series(request: HttpRequest, study: str = "") -> HttpResponse:
     return _answer(request, found, query, series_answer)
 
 
-@answered
 @require_safe
 def search_instances(request: HttpRequest, study: str = "", series: str = "") -> HttpResponse:
     """GET /instances, /studies/{study}/instances, .../series/{series}/instances"""

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from apps.audit.services import origin_of
 from apps.dicomweb.answers import instance_address, study_address
-from apps.dicomweb.exceptions import BadRequestError, answered
+from apps.dicomweb.exceptions import BadRequestError
 from apps.dicomweb.negotiation import JSON
 from apps.dicomweb.uploads import UploadedParts
 from apps.dicomweb.views.lookup import root
@@ -22,7 +22,6 @@ REASONS = {Outcome.CONFLICT: 0x0111, Outcome.REFUSED: 0xC000}
 BATCH = 50
 
 
-@answered
 @require_POST
 def store(request: HttpRequest) -> HttpResponse:
     """POST /studies: 200 all stored, 202 some, 409 none"""
