@@ -178,7 +178,7 @@ def perform(
         del exam.images[max(len(exam.images) // 2, 1) :]
     if report:
         _begin(modality, exam)
-    _identify(exam, modality.ae_title, with_report=report)
+    identify(exam, modality.ae_title, with_report=report)
     _send(modality, exam.images)
     if report:
         _end(modality, exam, discontinue=discontinue)
@@ -210,6 +210,15 @@ def _start(line: Dataset) -> tuple[str, str]:
 
 
 def _begin(modality: Modality, exam: Exam) -> None:
+    report = begin_report(exam, modality.ae_title)
+    with modality.calling((MPPS, None)) as association:
+        status, _reply = association.send_n_create(report, MPPS, exam.report_uid)
+        _expect(status, "performed step (N-CREATE)")
+    modality.say("The exam is reported as begun (MPPS in progress).")
+
+
+def begin_report(exam: Exam, ae_title: str) -> Dataset:
+    """The N-CREATE of a performed step (PS3.4 table F.7.2-1)."""
     now = timezone.localtime()
     report = Dataset()
     report.SpecificCharacterSet = "ISO_IR 192"
@@ -218,7 +227,7 @@ def _begin(modality: Modality, exam: Exam) -> None:
     report.ReferencedPatientSequence = DicomSequence()
     report.ScheduledStepAttributesSequence = DicomSequence([_scheduled(exam)])
     report.PerformedProcedureStepID = exam.step_id
-    report.PerformedStationAETitle = modality.ae_title
+    report.PerformedStationAETitle = ae_title
     report.PerformedStationName = report.PerformedLocation = ""
     report.PerformedProcedureStepStartDate = format_date(now.date())
     report.PerformedProcedureStepStartTime = f"{now:%H%M%S}"
@@ -233,10 +242,7 @@ def _begin(modality: Modality, exam: Exam) -> None:
     report.StudyID = exam.line.get("RequestedProcedureID", "")
     report.PerformedProtocolCodeSequence = DicomSequence()
     report.PerformedSeriesSequence = DicomSequence()
-    with modality.calling((MPPS, None)) as association:
-        status, _reply = association.send_n_create(report, MPPS, exam.report_uid)
-        _expect(status, "performed step (N-CREATE)")
-    modality.say("The exam is reported as begun (MPPS in progress).")
+    return report
 
 
 def _scheduled(exam: Exam) -> Dataset:
@@ -252,7 +258,7 @@ def _scheduled(exam: Exam) -> Dataset:
     return item
 
 
-def _identify(exam: Exam, ae_title: str, *, with_report: bool) -> None:
+def identify(exam: Exam, ae_title: str, *, with_report: bool) -> None:
     """Make the images those of the patient on the worklist; pixels stay as they are."""
     now = timezone.localtime()
     series: dict[str, str] = {}
@@ -307,6 +313,15 @@ def _send(modality: Modality, images: Sequence[Dataset]) -> None:
 
 
 def _end(modality: Modality, exam: Exam, *, discontinue: bool) -> None:
+    report = end_report(exam, discontinue=discontinue)
+    with modality.calling((MPPS, None)) as association:
+        status, _reply = association.send_n_set(report, MPPS, exam.report_uid)
+        _expect(status, "performed step (N-SET)")
+    modality.say(f"The exam is reported as {report.PerformedProcedureStepStatus.lower()} (MPPS).")
+
+
+def end_report(exam: Exam, *, discontinue: bool = False) -> Dataset:
+    """The N-SET that ends a performed step, with the series that were made."""
     now = timezone.localtime()
     report = Dataset()
     report.PerformedProcedureStepStatus = "DISCONTINUED" if discontinue else "COMPLETED"
@@ -319,10 +334,7 @@ def _end(modality: Modality, exam: Exam, *, discontinue: bool) -> None:
             DISCONTINUED_UNSPECIFIED
         )
         report.PerformedProcedureStepDiscontinuationReasonCodeSequence = DicomSequence([reason])
-    with modality.calling((MPPS, None)) as association:
-        status, _reply = association.send_n_set(report, MPPS, exam.report_uid)
-        _expect(status, "performed step (N-SET)")
-    modality.say(f"The exam is reported as {report.PerformedProcedureStepStatus.lower()} (MPPS).")
+    return report
 
 
 def _performed_series(exam: Exam) -> list[Dataset]:

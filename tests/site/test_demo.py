@@ -96,7 +96,7 @@ def test_the_command_prints_each_login_once(capsys: pytest.CaptureFixture[str]) 
     call_command("demo", "--no-images")
     out = capsys.readouterr().out
     assert re.search(r"^  radiologist +([0-9a-f]{4}-){4}[0-9a-f]{4} +Radiologist$", out, re.M)
-    assert "No images were sent." in out
+    assert "No images were made." in out
 
 
 def test_the_set_up_page_can_fill_in_the_demo(client: Client) -> None:

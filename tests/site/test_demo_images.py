@@ -1,4 +1,4 @@
-"""The demo's images come through the DICOM listener, as from any device."""
+"""The demo's images come as from any device: through the DICOM listener, or without it."""
 
 import threading
 from collections.abc import Iterator
@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import storages
+from pydicom import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom.dsutils import create_file_meta
 
 from apps.audit.services import Origin
+from apps.dicom.uids import new_uid
 from apps.dimse.listener import Listener
+from apps.dimse.simulator import phantom_images
 from apps.reports.models import Report
 from apps.site.demo import images
 from apps.site.demo.department import fill_department
 from apps.studies.models import Instance, Study
+from apps.studies.spool import default_spool
 from apps.worklist.models import PerformedStep, ScheduledStep
 from tests.servers import free_port
 
@@ -70,10 +76,41 @@ def test_what_the_simulator_cannot_do_is_remarked_and_done_by_hand(
 
 
 @pytest.mark.django_db
-def test_without_a_listener_the_demo_says_so_and_goes_on(origin: Origin, settings: Any) -> None:
+def test_without_a_listener_the_images_are_stored_all_the_same(
+    origin: Origin, settings: Any
+) -> None:
     settings.OPENPACS_DICOM_PORT = free_port()
     filled = fill_department(origin=origin)
-    assert filled.studies == 0
-    assert filled.remarks == ["No images were sent: the DICOM listener is not running."]
+    assert filled.remarks == ["The DICOM listener is not running: images were stored without it."]
+    assert filled.studies == Study.objects.filter(match="matched").count() == 3
+    assert set(Instance.objects.values_list("source", flat=True)) <= {"CT1", "MR1", "US1"}
+    assert Instance.objects.count() == 9
+    assert not default_spool().waiting()
+    done = ScheduledStep.objects.filter(performed_steps__status="COMPLETED")
+    assert set(done.values_list("status", flat=True)) == {"COMPLETED"}
+    assert done.count() == 3
+    for study in Study.objects.all():
+        order = study.procedures.get().order
+        assert study.patient == order.patient
+        assert study.accession_number == order.accession_number
+        assert study.patient_name == order.patient.person_name
     assert Report.objects.filter(status="final").exists()
-    assert not ScheduledStep.objects.filter(performed_steps__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_without_a_listener_a_folder_is_taken_too(
+    origin: Origin, settings: Any, tmp_path: Path
+) -> None:
+    settings.OPENPACS_DICOM_PORT = free_port()
+    folder = tmp_path / "scanned"
+    folder.mkdir()
+    for number, image in enumerate(phantom_images("CT", slices=2)):
+        image.SOPInstanceUID = new_uid()
+        image.file_meta = create_file_meta(
+            sop_class_uid=UID(image.SOPClassUID),
+            sop_instance_uid=UID(image.SOPInstanceUID),
+            transfer_syntax=ExplicitVRLittleEndian,
+        )
+        dcmwrite(folder / f"{number}.dcm", image, enforce_file_format=True)
+    assert fill_department(origin=origin, images=folder).studies == 3
+    assert Instance.objects.count() == 6

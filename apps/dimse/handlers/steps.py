@@ -1,23 +1,13 @@
 """Modality Performed Procedure Step: N-CREATE, N-SET, N-GET (PS3.4 F.7, F.8)."""
 
-from datetime import datetime
-from typing import Any
-
-from django.utils import timezone
 from pydicom.dataset import Dataset
 
-from apps.dicom.dates import parse_date, parse_time
 from apps.dicom.uids import new_uid, valid_uid
 from apps.dimse import identifiers, messages, status
 from apps.dimse.association import Request
+from apps.dimse.performed import performed_changes, performed_details
 from apps.worklist.models import PerformedStep
-from apps.worklist.services.performed import (
-    PerformedChanges,
-    PerformedDetails,
-    StepReference,
-    finish_step,
-    start_step,
-)
+from apps.worklist.services.performed import finish_step, start_step
 
 
 def create_step(request: Request) -> None:
@@ -28,17 +18,7 @@ def create_step(request: Request) -> None:
         raise status.InvalidInstanceError("Affected SOP Instance UID")
     if "PerformedProcedureStepStatus" not in received:
         raise status.MissingAttributeError("Performed Procedure Step Status")
-    details = PerformedDetails(
-        sop_instance_uid=uid,
-        references=[_reference(item) for item in _items(received, "ScheduledStepAttributes")],
-        status=_text(received, "PerformedProcedureStepStatus"),
-        identifier=_text(received, "PerformedProcedureStepID"),
-        ae_title=_text(received, "PerformedStationAETitle"),
-        modality=_text(received, "Modality"),
-        started_at=_moment(received, "PerformedProcedureStepStart"),
-        device=request.association.device,
-        attributes=_as_json(received),
-    )
+    details = performed_details(received, uid=uid, device=request.association.device)
     start_step(details, origin=request.association.origin)
     request.respond(status.SUCCESS, instance=uid)
 
@@ -46,13 +26,7 @@ def create_step(request: Request) -> None:
 def set_step(request: Request) -> None:
     """N-SET: the device adds to its report, or ends it."""
     received = _received(request)
-    reasons = _items(received, "PerformedProcedureStepDiscontinuationReasonCode")
-    changes = PerformedChanges(
-        status=_text(received, "PerformedProcedureStepStatus"),
-        ended_at=_moment(received, "PerformedProcedureStepEnd"),
-        discontinuation_code=_text(reasons[0], "CodeValue")[:16] if reasons else "",
-        attributes=_as_json(received),
-    )
+    changes = performed_changes(received)
     finish_step(_known(request), changes=changes, origin=request.association.origin)
     request.respond(status.SUCCESS)
 
@@ -81,37 +55,3 @@ def _known(request: Request) -> PerformedStep:
         return PerformedStep.objects.get(sop_instance_uid=uid)
     except PerformedStep.DoesNotExist:
         raise status.NoSuchInstanceError(f"no performed step {uid}") from None
-
-
-def _as_json(dataset: Dataset) -> dict[str, Any]:
-    try:
-        return dataset.to_json_dict()
-    except Exception as error:  # noqa: BLE001 - values that do not fit their VR
-        raise identifiers.UnreadableError(type(error).__name__) from None
-
-
-def _reference(item: Dataset) -> StepReference:
-    return StepReference(
-        step_identifier=_text(item, "ScheduledProcedureStepID"),
-        study_instance_uid=_text(item, "StudyInstanceUID"),
-        accession_number=_text(item, "AccessionNumber"),
-        procedure_identifier=_text(item, "RequestedProcedureID"),
-    )
-
-
-def _items(dataset: Dataset, name: str) -> list[Dataset]:
-    return list(dataset.get(f"{name}Sequence") or [])
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    return "" if value is None else str(value).strip(" \0")
-
-
-def _moment(dataset: Dataset, name: str) -> datetime | None:
-    """A date and time of the device, in the site's zone; None where not readable."""
-    day = parse_date(_text(dataset, f"{name}Date"))
-    moment = parse_time(_text(dataset, f"{name}Time"))
-    if day is None or moment is None:
-        return None
-    return datetime.combine(day, moment, timezone.get_current_timezone())

@@ -20,7 +20,7 @@ from apps.patients.services import PatientDetails, register_patient
 from apps.reports.models import ReportVersion
 from apps.reports.services import claim_report, prepare_report, sign_report, text_of
 from apps.scheduling.models import Appointment, Resource
-from apps.site.demo.images import send_images
+from apps.site.demo.images import make_images
 from apps.site.services import import_site, one_time_password
 from apps.worklist.models import ScheduledStep
 from apps.worklist.services.bookings import arrive, schedule_order
@@ -82,7 +82,7 @@ def fill_department(
 ) -> Filled:
     """Put the demo department in. Raises DemoRefused where there are patients.
 
-    `images`: a folder of DICOM files the simulator sends instead of its own phantom.
+    `images`: a folder of DICOM files to take instead of the simulator's own phantom.
     """
     filled = Filled()
     with transaction.atomic():
@@ -90,10 +90,12 @@ def fill_department(
             raise DemoRefused
         exams = _fill_rows(filled, origin)
     if with_images:
-        filled.studies, remarks = send_images(_steps_for_images(exams), folder=images)
+        filled.studies, remarks = make_images(
+            _steps_for_images(exams), origin=origin, folder=images
+        )
         filled.remarks += remarks
     else:
-        filled.remarks.append(_("No images were sent."))
+        filled.remarks.append(_("No images were made."))
     _finish_by_hand(exams, origin)
     _report(exams, origin)
     return filled

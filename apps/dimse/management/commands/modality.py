@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--ae", default="CT1", help="AE title of the modality")
-        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--host", default=settings.OPENPACS_DICOM_HOST)
         parser.add_argument("--port", type=int, default=settings.OPENPACS_DICOM_PORT)
         parser.add_argument("--called", default=settings.OPENPACS_AE_TITLE)
         parser.add_argument("--accession", default="", help="the exam with this number")

@@ -16,9 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--images", type=Path, metavar="FOLDER", help="DICOM files to send as images"
+            "--images", type=Path, metavar="FOLDER", help="DICOM files to take as images"
         )
-        parser.add_argument("--no-images", action="store_true", help="send no images")
+        parser.add_argument("--no-images", action="store_true", help="make no images")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
