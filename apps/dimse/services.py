@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -27,14 +26,15 @@ from apps.dicom.keys import Key, Matching
 from apps.dimse.association import Commitment
 from apps.dimse.negotiation import Rejection
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, VERIFICATION
-from apps.studies.models import Instance
-from apps.studies.spool import default_spool
+from apps.studies.models import Study
+from apps.studies.services import Kept, kept_instances
 from apps.worklist.models import Device, ScheduledStep
 
 logger = logging.getLogger(__name__)
 SEEN_EVERY = timedelta(minutes=1)
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
-NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0112, 0x0119  # Failure Reason, PS3.3 C.14-1
+# Failure Reason, PS3.3 C.14-1.
+PROCESSING_FAILURE, NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0110, 0x0112, 0x0119
 COMPLETE, FAILURES_EXIST = 1, 2  # event types, PS3.4 J.3.3.1
 REJECTIONS_PER_PEER_SECONDS, REJECTIONS_PER_HOUR = 60, 200
 SAME_QUESTION_SECONDS = 600
@@ -138,29 +138,68 @@ def note_worklist_query(
 def commit_storage(
     transaction_uid: str, references: Sequence[tuple[str, str]], *, origin: Origin
 ) -> Commitment:
-    """Which of these instances do we have? From the index, else from the spool.
+    """Which of these instances are safe here? Journalled for each study concerned.
 
     `references`: SOP class and SOP instance UIDs.
     """
-    uids = [instance for _class, instance in references]
-    # Once more after the spool: a file may go from there to the index meanwhile.
-    have = {**_indexed(uids), **_spooled(uids), **_indexed(uids)}
+    kept = kept_instances([instance for _class, instance in references])
     committed: list[tuple[str, str]] = []
     failed: list[tuple[str, str, int]] = []
     for sop_class, instance in references:
-        if instance not in have:
-            failed.append((sop_class, instance, NO_SUCH_INSTANCE))
-        elif have[instance] != sop_class:
-            failed.append((sop_class, instance, CLASS_CONFLICT))
+        reason = _why_unsafe(kept.get(instance), sop_class)
+        if reason:
+            failed.append((sop_class, instance, reason))
         else:
             committed.append((sop_class, instance))
-    details = {
-        "transaction": transaction_uid,
-        "committed": len(committed),
-        "failed": [instance for _class, instance, _reason in failed][:100],
-    }
-    record(Kind.STORAGE_COMMITTED, None, origin=origin, details=details)
-    return Commitment(transaction_uid, committed, failed)
+    commitment = Commitment(transaction_uid, committed, failed)
+    with transaction.atomic():
+        _record_commitment(commitment, kept, origin)
+    return commitment
+
+
+def _why_unsafe(kept: Kept | None, sop_class: str) -> int:
+    """The Failure Reason (0008,1197) of an instance; 0 for one that is safe."""
+    if kept is None:
+        return NO_SUCH_INSTANCE
+    if kept.sop_class_uid != sop_class:
+        return CLASS_CONFLICT
+    return 0 if kept.whole else PROCESSING_FAILURE
+
+
+def _record_commitment(commitment: Commitment, kept: dict[str, Kept], origin: Origin) -> None:
+    """One row for each study; instances that nobody knows share one without a study."""
+
+    def study_of(instance: str) -> str:
+        return kept[instance].study_instance_uid if instance in kept else ""
+
+    safe = Counter(study_of(instance) for _class, instance in commitment.committed)
+    unsafe: dict[str, list[str]] = {}
+    for _class, instance, _reason in commitment.failed:
+        unsafe.setdefault(study_of(instance), []).append(instance)
+    uids = list(dict.fromkeys([*safe, *unsafe]))
+    rows = Study.objects.filter(study_instance_uid__in=uids).prefetch_related("procedures__order")
+    studies = {row.study_instance_uid: row for row in rows}
+    for uid in uids:
+        study = studies.get(uid)
+        record(
+            Kind.STORAGE_COMMITTED,
+            study,
+            origin=origin,
+            patient_id=study.patient_id if study else None,
+            accession_number=_accession_of(study) if study else "",
+            study_instance_uid=uid,
+            details={
+                "transaction": commitment.transaction_uid,
+                "committed": safe[uid],
+                "failed": unsafe.get(uid, [])[:100],
+            },
+        )
+
+
+def _accession_of(study: Study) -> str:
+    """That of its order; the header may say another, or none."""
+    orders = [procedure.order for procedure in study.procedures.all()]
+    return orders[0].accession_number if orders else study.accession_number
 
 
 def report_event(commitment: Commitment) -> int:
@@ -254,24 +293,3 @@ def _referenced(sop_class: str, instance: str) -> Dataset:
     item.ReferencedSOPClassUID = sop_class
     item.ReferencedSOPInstanceUID = instance
     return item
-
-
-def _indexed(uids: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for start in range(0, len(uids), 500):
-        rows = Instance.objects.filter(sop_instance_uid__in=uids[start : start + 500])
-        found.update(rows.values_list("sop_instance_uid", "sop_class_uid"))
-    return found
-
-
-def _spooled(uids: Sequence[str]) -> dict[str, str]:
-    """Those that are durable and wait for the index."""
-    wanted, found = set(uids), {}
-    for path in default_spool().waiting():
-        try:
-            meta = dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
-        except FileNotFoundError:
-            continue  # indexed a moment ago
-        if meta.MediaStorageSOPInstanceUID in wanted:
-            found[str(meta.MediaStorageSOPInstanceUID)] = str(meta.MediaStorageSOPClassUID)
-    return found

@@ -38,6 +38,9 @@ class DicomStorage(Protocol):
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Part of a file; raises OSError where it is shorter than that."""
 
+    def size(self, name: str) -> int:
+        """Length of a file in bytes; raises OSError where there is none."""
+
     def remove(self, name: str) -> None:
         """Take a file away; one that is gone is no error."""
 
@@ -112,6 +115,12 @@ class BucketStorage(S3Storage):
         except Exception as error:
             raise StorageError(f"download failed ({type(error).__name__})") from error
         return _whole(data, length)
+
+    def size(self, name: str) -> int:
+        try:
+            return int(self.bucket.Object(self.key_of(name)).content_length)
+        except Exception as error:
+            raise StorageError(f"not found ({type(error).__name__})") from error
 
     def remove(self, name: str) -> None:
         self.bucket.Object(self.key_of(name)).delete()

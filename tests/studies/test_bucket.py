@@ -14,7 +14,7 @@ import pytest
 
 from apps.audit.services import Origin
 from apps.studies.models import Instance, Study
-from apps.studies.services import Outcome, store_instances
+from apps.studies.services import Outcome, kept_instances, store_instances
 from apps.studies.spool import Spool
 from apps.studies.storage import (
     BucketStorage,
@@ -99,6 +99,9 @@ def test_a_file_goes_to_the_bucket_and_then_leaves_the_spool(
         stored_files().read("studies/nothing.dcm", 0, 10)
     (again,) = store_instances([spool.write([content])], origin=origin)
     assert again.outcome is Outcome.DUPLICATE
+    assert kept_instances([row.sop_instance_uid])[row.sop_instance_uid].whole
+    bucket.Object(f"hospital/{row.file_name}").delete()
+    assert not kept_instances([row.sop_instance_uid])[row.sop_instance_uid].whole
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """The verbs of the studies room."""
 
+from apps.studies.services.keeping import Kept, kept_instances
 from apps.studies.services.matching import match_automatically, match_study
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.settling import settle_study
@@ -7,10 +8,12 @@ from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
+    "Kept",
     "NotFailedError",
     "Outcome",
     "Stored",
     "discard_file",
+    "kept_instances",
     "match_automatically",
     "match_study",
     "note_viewing",
