@@ -157,7 +157,7 @@ class UserAdmin(PolicyAdmin[User], DjangoUserAdmin[User]):
     ordering = ("username",)
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
-    actions = ("unlock",)
+    actions: Sequence[Any] = ("unlock",)  # rooms above add theirs
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Person"), {"fields": ("title", "first_name", "last_name", "email")}),

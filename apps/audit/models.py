@@ -16,6 +16,7 @@ class Kind(models.TextChoices):
     USER_SIGNED_OUT = "user-signed-out", _("User signed out")
     SIGN_IN_FAILED = "sign-in-failed", _("Sign-in failed")
     PASSWORD_CHANGED = "password-changed", _("Password changed")
+    PASSWORD_LINK_MADE = "password-link-made", _("One-time password link made")
     USER_CREATED = "user-created", _("User created")
     JOURNAL_EXPORTED = "journal-exported", _("Journal exported")
     SITE_CHANGED = "site-changed", _("Site configuration changed")

@@ -113,10 +113,12 @@ def create_first_user(
     return user
 
 
-def password_link(user: User) -> str:
+def password_link(user: User, *, origin: Origin) -> str:
     """A one-time address at which `user` sets a password; dies when used or after three days."""
     key = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
+    with transaction.atomic():
+        record(Kind.PASSWORD_LINK_MADE, user, origin=origin)
     return site_url(reverse("site:set-password", args=[key, token]))
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Callable
 
 import pytest
 import time_machine
@@ -147,8 +148,8 @@ def test_a_password_link_sets_a_password_once(
     assert "not valid any more" in Client().get(path, follow=True).text
 
 
-def test_a_password_link_dies_after_three_days(client: Client) -> None:
-    path = path_of(password_link(User.objects.create_user("bob")))
+def test_a_password_link_dies_after_three_days(client: Client, origin: Origin) -> None:
+    path = path_of(password_link(User.objects.create_user("bob"), origin=origin))
     with time_machine.travel(timezone.now() + datetime.timedelta(days=4)):
         assert "not valid any more" in client.get(path, follow=True).text
 
@@ -158,6 +159,33 @@ def test_a_password_link_is_for_users_that_exist_and_may_sign_in() -> None:
     for name in ("gone", "nobody"):
         with pytest.raises(CommandError, match="no active user"):
             call_command("password_link", name)
+
+
+def test_the_back_office_makes_password_links_and_the_journal_says_for_whom(
+    as_role: Callable[[str], Client],
+) -> None:
+    administrator = as_role("system-administrator")
+    user = User.objects.create_user("bob", last_name="Tester")
+    gone = User.objects.create_user("gone", is_active=False)
+    asked = {"action": "give_password_link", "_selected_action": [user.pk, gone.pk]}
+    page = administrator.post("/admin/accounts/user/", asked)
+    assert page.text.count("<h1") == 1
+    (link,) = re.findall(r"<code>(http://localhost:\d+/set-password/[^<]+)</code>", page.text)
+    assert "gone is not active" in page.text
+    assert "no-store" in page["Cache-Control"]
+    assert Client().get(path_of(link), follow=True).context["validlink"]
+    made = Event.objects.get(kind=Kind.PASSWORD_LINK_MADE)
+    assert (made.subject_id, made.peer) == (str(user.pk), "system-administrator")
+    assert made.details == {}
+    assert link not in administrator.get("/admin/accounts/user/").text
+
+
+def test_who_may_not_change_users_makes_no_links(as_role: Callable[[str], Client]) -> None:
+    user = User.objects.create_user("bob")
+    asked = {"action": "give_password_link", "_selected_action": [user.pk]}
+    for role in ("pacs-administrator", "auditor", "radiologist"):
+        assert "set-password" not in as_role(role).post("/admin/accounts/user/", asked).text
+    assert not Event.objects.filter(kind=Kind.PASSWORD_LINK_MADE).exists()
 
 
 def test_a_one_time_password_is_random_and_must_be_changed(origin: Origin) -> None:

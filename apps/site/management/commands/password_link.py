@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.audit.services import Origin
 from apps.site.services import password_link
 
 
@@ -24,4 +25,4 @@ class Command(BaseCommand):
             raise CommandError(
                 _("There is no active user “%(name)s”.") % {"name": username}
             ) from error
-        self.stdout.write(password_link(user))
+        self.stdout.write(password_link(user, origin=Origin(protocol="command")))
