@@ -84,7 +84,14 @@ def pytest_runtest_teardown(
     yield
     if nextitem and commits(item):  # after the last test the database is gone
         with item.config.stash[blocking_manager_key].unblock():
-            call_command("flush", interactive=False, inhibit_post_migrate=True, verbosity=0)
+            # The sequences go on: the rows that come back keep the keys they had.
+            call_command(
+                "flush",
+                interactive=False,
+                inhibit_post_migrate=True,
+                reset_sequences=False,
+                verbosity=0,
+            )
             contents = connection._test_serialized_contents  # type: ignore[attr-defined]
             connection.creation.deserialize_db_from_string(contents)
 

@@ -90,9 +90,9 @@ class Listener:
         except Exception:
             logger.exception("connection from %s ended by an error of ours", address)
         finally:
-            self._forget(connection)
             connection.close()
             connections.close_all()
+            self._forget(connection)  # last: who waits for the end waits for all of it
 
     def _talk(self, link: wire.Wire, address: str) -> None:
         try:
