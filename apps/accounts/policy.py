@@ -73,7 +73,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
     Role.TECHNOLOGIST: {
         Noun.PATIENT: "VE",
         Noun.ORDER: "VE",
-        Noun.APPOINTMENT: "V",
+        Noun.APPOINTMENT: "VE",  # in a small clinic the technologist receives the patient
         Noun.STEP: "VCE",
         Noun.STUDY: "VCE",
         Noun.CATALOGUE: "V",
@@ -83,7 +83,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
-        Noun.STUDY: "VX",
+        Noun.STUDY: "VCX",  # measurements and segmentations made while reading
         Noun.REPORT: "VCES",
         Noun.TEMPLATE: "VCE",
         Noun.CATALOGUE: "V",
@@ -93,7 +93,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "V",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
-        Noun.STUDY: "V",
+        Noun.STUDY: "VC",
         Noun.REPORT: "VCE",
         Noun.TEMPLATE: "VCE",
         Noun.CATALOGUE: "V",

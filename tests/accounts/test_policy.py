@@ -69,6 +69,12 @@ def test_a_referrer_sees_own_orders_and_patients_only() -> None:
     assert not can(user, Action.VIEW, foreign)
 
 
+def test_a_technologist_receives_patients_and_books_nothing() -> None:
+    technologist = make_user("technologist")
+    assert can(technologist, Action.CHANGE, Noun.APPOINTMENT)
+    assert not can(technologist, Action.CREATE, Noun.APPOINTMENT)
+
+
 def test_a_model_says_its_noun() -> None:
     assert noun_of(Order) is Noun.ORDER
     assert noun_of(User) is Noun.USER

@@ -81,11 +81,19 @@ def test_a_broken_request_leaves_nothing_behind(
 
 
 def test_who_may_only_look_may_not_store(as_role: Callable[[str], Client], client: Client) -> None:
-    answer = send(as_role("resident"), body(part10(ct_image())))
+    answer = send(as_role("referrer"), body(part10(ct_image())))
     assert answer.status_code == 403
     assert answer.json() == {"error": "You may not do this."}
     assert send(client, body(part10(ct_image()))).status_code == 401
     assert not Instance.objects.exists()
+
+
+@pytest.mark.parametrize("role", ["radiologist", "resident"])
+def test_who_reads_stores_what_the_viewer_made(as_role: Callable[[str], Client], role: str) -> None:
+    assert send(as_role(role), body(part10(ct_image()))).status_code == 200
+    event = Event.objects.get(kind="study-received")
+    assert event.user is not None
+    assert event.user.username == role
 
 
 def test_storing_needs_the_token_of_the_page(user_of: Callable[[str], Any]) -> None:

@@ -104,7 +104,8 @@ def test_the_configuration_names_no_host(as_role: AsRole) -> None:
 
 def test_storing_from_the_viewer_follows_the_rights_of_the_user(as_role: AsRole) -> None:
     assert facts(as_role("technologist"))["mayStore"] is True
-    assert facts(as_role("resident"))["mayStore"] is False
+    assert facts(as_role("resident"))["mayStore"] is True
+    assert facts(as_role("referrer"))["mayStore"] is False
 
 
 def test_the_token_of_the_configuration_opens_a_guarded_post(as_role: AsRole) -> None:
