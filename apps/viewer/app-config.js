@@ -26,6 +26,14 @@ window.config = {
   modes: [],
   customizationService: [{ "ohif.tours": { $set: [] } }],
   showStudyList: false,
+  // Beside a report the images have the width; the series are one press away.
+  modesConfiguration: {
+    "@ohif/mode-longitudinal": {
+      routes: {
+        0: { layoutInstance: { props: { leftPanelClosed: { $set: window.self !== window.top } } } },
+      },
+    },
+  },
   maxNumberOfWebWorkers: 3,
   showWarningMessageForCrossOrigin: false,
   showCPUFallbackMessage: false,

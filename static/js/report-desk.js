@@ -1,7 +1,7 @@
 // The reporting page: keys, drafts that save themselves, images beside the text.
 
 const form = document.querySelector("[data-report-form]");
-const WIDE = "(min-width: 75rem)";
+const WIDE = "(min-width: 80rem)";
 let saving = false;
 let waiting = null; // a signature asked for while a draft was on its way
 
