@@ -2,6 +2,7 @@
 
 import calendar
 import datetime
+import re
 from typing import Any, cast
 
 from django import forms
@@ -23,6 +24,17 @@ def _text(name: str, **options: Any) -> forms.CharField:
     return field
 
 
+def _with_caret(name: str) -> str:
+    """The first space of a name is where the given name begins (PS3.5 6.2.1.1)."""
+    return name if "^" in name else re.sub(r"\s+", "^", name, count=1)
+
+
+def _without_caret(name: str) -> str:
+    """A PN as people write it, where that reads back as the same PN."""
+    written = name.replace("^", " ")
+    return written if _with_caret(written) == name else name
+
+
 class PatientForm(forms.Form):
     """Who a patient is; of the date of birth as much as is known."""
 
@@ -31,7 +43,7 @@ class PatientForm(forms.Form):
     middle_name = _text("middle_name")
     name_prefix = _text("name_prefix")
     name_suffix = _text("name_suffix")
-    ideographic_name = _text("ideographic_name")
+    ideographic_name = _text("ideographic_name", help_text=_("Family name, a space, given name."))
     phonetic_name = _text("phonetic_name")
     birth_year = forms.IntegerField(
         label=_("Year of birth"), min_value=1850, max_value=9999, required=False
@@ -68,6 +80,7 @@ class PatientForm(forms.Form):
         "ideographic_name",
         "phonetic_name",
     )
+    OTHER_SCRIPTS = ("ideographic_name", "phonetic_name")
     CONTACT = ("phone", "email", "address", "language")
     SAFETY = ("allergies", "medical_alerts")
 
@@ -77,7 +90,14 @@ class PatientForm(forms.Form):
         names = [*cls.NAME, *cls.CONTACT, *cls.SAFETY, "sex"]
         known = [int(part) for part in patient.display_birth_date.split("-") if part]
         birth = dict(zip(("birth_year", "birth_month", "birth_day"), known, strict=False))
-        return {name: getattr(patient, name) for name in names} | birth
+        written = {name: _without_caret(getattr(patient, name)) for name in cls.OTHER_SCRIPTS}
+        return {name: getattr(patient, name) for name in names} | written | birth
+
+    def clean_ideographic_name(self) -> str:
+        return _with_caret(self.cleaned_data["ideographic_name"])
+
+    def clean_phonetic_name(self) -> str:
+        return _with_caret(self.cleaned_data["phonetic_name"])
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = self.cleaned_data
