@@ -41,4 +41,4 @@ def _what(event: Event) -> str:
 def _who(event: Event) -> str:
     if event.user:
         return str(event.user)
-    return f"{event.peer} ({event.protocol})" if event.peer else ""
+    return event.peer
