@@ -101,6 +101,9 @@ class Event(models.Model):
                 condition=models.Q(position__isnull=True, digest="")
                 | (models.Q(position__isnull=False) & ~models.Q(digest="")),
                 name="event_sealed_as_a_whole",
+                violation_error_message=_(
+                    "A journal row is sealed as a whole: its place in the chain needs a digest."
+                ),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

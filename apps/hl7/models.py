@@ -85,16 +85,24 @@ class Partner(models.Model):
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # A sender is one partner.
-            models.UniqueConstraint(fields=["application", "facility"], name="partner_named_once"),
+            models.UniqueConstraint(
+                fields=["application", "facility"],
+                name="partner_named_once",
+                violation_error_message=_(
+                    "There is a partner with this application and facility already."
+                ),
+            ),
             # A TCP port.
             models.CheckConstraint(
                 condition=models.Q(port__gte=1, port__lte=65535),
                 name="partner_port_in_range",
+                violation_error_message=_("A port is a number from 1 to 65535."),
             ),
             # A partner that receives has an address.
             models.CheckConstraint(
                 condition=models.Q(receives_results=False) | ~models.Q(host=""),
                 name="partner_receiving_has_host",
+                violation_error_message=_("A partner that receives results needs a host."),
             ),
         ]
 
@@ -175,17 +183,22 @@ class Message(models.Model):
             models.UniqueConstraint(
                 fields=["event", "partner", "message_type"],
                 name="message_once_per_event_and_partner",
+                violation_error_message=_(
+                    "This partner is sent one message about this event only."
+                ),
             ),
             # A message is taken once, however often it is sent.
             models.UniqueConstraint(
                 fields=["partner", "control_id", "body_sha256"],
                 condition=models.Q(direction="in", partner__isnull=False),
                 name="message_received_once",
+                violation_error_message=_("This message of this partner was received already."),
             ),
             # A waiting message knows when it is tried next.
             models.CheckConstraint(
                 condition=~models.Q(status="waiting") | models.Q(next_attempt_at__isnull=False),
                 name="message_waiting_has_time",
+                violation_error_message=_("A waiting message needs the time of its next attempt."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

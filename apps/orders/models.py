@@ -37,11 +37,17 @@ class Procedure(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # A code means one thing within its scheme.
             models.UniqueConstraint(
-                fields=["scheme", "code"], name="procedure_code_unique_in_scheme"
+                fields=["scheme", "code"],
+                name="procedure_code_unique_in_scheme",
+                violation_error_message=_(
+                    "There is a procedure with this code in this scheme already."
+                ),
             ),
             # An exam takes time.
             models.CheckConstraint(
-                condition=models.Q(duration_minutes__gt=0), name="procedure_takes_time"
+                condition=models.Q(duration_minutes__gt=0),
+                name="procedure_takes_time",
+                violation_error_message=_("A procedure takes at least one minute."),
             ),
         ]
 
@@ -161,21 +167,28 @@ class Order(models.Model):
             models.UniqueConstraint(
                 fields=["issuer", "accession_number"],
                 name="order_accession_unique_per_issuer",
+                violation_error_message=_("There is an order with this accession number already."),
             ),
             # A placer's number names one order of that placer.
             models.UniqueConstraint(
                 fields=["placer_namespace", "placer_number"],
                 condition=~models.Q(placer_number=""),
                 name="order_placer_number_unique",
+                violation_error_message=_(
+                    "There is an order with this number of the placer already."
+                ),
             ),
             # An order has an accession number.
             models.CheckConstraint(
-                condition=~models.Q(accession_number=""), name="order_has_accession"
+                condition=~models.Q(accession_number=""),
+                name="order_has_accession",
+                violation_error_message=_("An order needs an accession number."),
             ),
             # A cancelled order says why.
             models.CheckConstraint(
                 condition=~models.Q(status="cancelled") | ~models.Q(cancel_reason=""),
                 name="order_cancelled_with_reason",
+                violation_error_message=_("A cancelled order needs a reason."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -221,6 +234,7 @@ class RequestedProcedure(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(study_instance_uid=""),
                 name="requested_procedure_has_study_uid",
+                violation_error_message=_("A requested procedure needs a Study Instance UID."),
             ),
         ]
 

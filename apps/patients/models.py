@@ -39,12 +39,21 @@ class Issuer(models.Model):
         ordering = ("purpose", "namespace")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # One issuer per namespace and purpose.
-            models.UniqueConstraint(fields=["purpose", "namespace"], name="issuer_named_once"),
+            models.UniqueConstraint(
+                fields=["purpose", "namespace"],
+                name="issuer_named_once",
+                violation_error_message=_(
+                    "There is an issuer of this name for this purpose already."
+                ),
+            ),
             # We give out numbers of one patient and one accession series only.
             models.UniqueConstraint(
                 fields=["purpose"],
                 condition=models.Q(mints=True),
                 name="issuer_minting_once_per_purpose",
+                violation_error_message=_(
+                    "Another issuer gives out our numbers for this purpose already."
+                ),
             ),
         ]
 
@@ -131,17 +140,24 @@ class Patient(models.Model):
                 condition=models.Q(birth_date__isnull=True, birth_precision="")
                 | (models.Q(birth_date__isnull=False) & ~models.Q(birth_precision="")),
                 name="patient_birth_date_has_precision",
+                violation_error_message=_(
+                    "A date of birth needs to say how exactly it is known, and nothing else may."
+                ),
             ),
             # A merged patient points at its survivor, and no other patient does.
             models.CheckConstraint(
                 condition=models.Q(status="merged", merged_into__isnull=False)
                 | (~models.Q(status="merged") & models.Q(merged_into__isnull=True)),
                 name="patient_merged_has_survivor",
+                violation_error_message=_(
+                    "A merged patient needs the patient who remains, and only a merged one has one."
+                ),
             ),
             # A patient is not merged into itself.
             models.CheckConstraint(
                 condition=~models.Q(merged_into=models.F("id")),
                 name="patient_not_merged_into_itself",
+                violation_error_message=_("A patient cannot be merged into the same patient."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -231,16 +247,25 @@ class PatientIdentifier(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # An issuer gives a number to one patient only.
             models.UniqueConstraint(
-                fields=["issuer", "value"], name="identifier_unique_per_issuer"
+                fields=["issuer", "value"],
+                name="identifier_unique_per_issuer",
+                violation_error_message=_(
+                    "Another patient has this number of this issuer already."
+                ),
             ),
             # A patient has one number that is shown first.
             models.UniqueConstraint(
                 fields=["patient"],
                 condition=models.Q(preferred=True),
                 name="identifier_preferred_once",
+                violation_error_message=_("A patient has only one number that is shown first."),
             ),
             # A number is not empty.
-            models.CheckConstraint(condition=~models.Q(value=""), name="identifier_not_empty"),
+            models.CheckConstraint(
+                condition=~models.Q(value=""),
+                name="identifier_not_empty",
+                violation_error_message=_("A patient number cannot be empty."),
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["value"], name="identifier_by_value"),

@@ -103,6 +103,9 @@ class Report(models.Model):
                 condition=~models.Q(status__in=["claimed", "draft"])
                 | models.Q(claimed_by__isnull=False, claimed_at__isnull=False),
                 name="report_claimed_has_owner",
+                violation_error_message=_(
+                    "A claimed report needs the person who claimed it, and since when."
+                ),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -206,11 +209,18 @@ class ReportVersion(models.Model):
         ordering = ("report", "number")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # Versions of a report are counted.
-            models.UniqueConstraint(fields=["report", "number"], name="report_version_counted"),
+            models.UniqueConstraint(
+                fields=["report", "number"],
+                name="report_version_counted",
+                violation_error_message=_(
+                    "There is a version of this report with this number already."
+                ),
+            ),
             # A signed version says something.
             models.CheckConstraint(
                 condition=~models.Q(findings="", impression=""),
                 name="report_version_not_empty",
+                violation_error_message=_("A signed report needs findings or an impression."),
             ),
         ]
 

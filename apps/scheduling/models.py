@@ -69,6 +69,7 @@ class OpeningHours(models.Model):
             models.CheckConstraint(
                 condition=models.Q(closes__gt=models.F("opens")),
                 name="opening_hours_in_order",
+                violation_error_message=_("A room closes later than it opens."),
             ),
         ]
 
@@ -128,11 +129,13 @@ class Appointment(models.Model):
             models.CheckConstraint(
                 condition=models.Q(ends_at__gt=models.F("starts_at")),
                 name="appointment_in_order",
+                violation_error_message=_("An appointment ends later than it starts."),
             ),
             # A cancelled appointment says why.
             models.CheckConstraint(
                 condition=~models.Q(status="cancelled") | ~models.Q(cancel_reason=""),
                 name="appointment_cancelled_with_reason",
+                violation_error_message=_("A cancelled appointment needs a reason."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -165,7 +168,9 @@ class BookedSlot(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # A room is used by one patient at a time.
             models.UniqueConstraint(
-                fields=["resource", "starts_at", "lane"], name="booked_slot_taken_once"
+                fields=["resource", "starts_at", "lane"],
+                name="booked_slot_taken_once",
+                violation_error_message=_("This time in this room is taken already."),
             ),
         ]
 

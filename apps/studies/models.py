@@ -86,12 +86,15 @@ class Study(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # A study has its UID.
             models.CheckConstraint(
-                condition=~models.Q(study_instance_uid=""), name="study_has_uid"
+                condition=~models.Q(study_instance_uid=""),
+                name="study_has_uid",
+                violation_error_message=_("A study needs a Study Instance UID."),
             ),
             # A matched study has a patient.
             models.CheckConstraint(
                 condition=~models.Q(match="matched") | models.Q(patient__isnull=False),
                 name="study_matched_has_patient",
+                violation_error_message=_("A matched study needs a patient."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

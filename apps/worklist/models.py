@@ -63,16 +63,22 @@ class Device(models.Model):
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # An AE title is not empty (PS3.8 9.3.2).
-            models.CheckConstraint(condition=~models.Q(ae_title=""), name="device_has_ae_title"),
+            models.CheckConstraint(
+                condition=~models.Q(ae_title=""),
+                name="device_has_ae_title",
+                violation_error_message=_("A device needs an AE title."),
+            ),
             # A TCP port.
             models.CheckConstraint(
                 condition=models.Q(port__gte=1, port__lte=65535),
                 name="device_port_in_range",
+                violation_error_message=_("A port is a number from 1 to 65535."),
             ),
             # A device that is checked by address has one.
             models.CheckConstraint(
                 condition=models.Q(check_address=False) | ~models.Q(host=""),
                 name="device_checked_has_host",
+                violation_error_message=_("A device whose address is checked needs a host."),
             ),
         ]
 
@@ -147,12 +153,16 @@ class ScheduledStep(models.Model):
                 condition=~models.Q(status__in=["STARTED", "COMPLETED"])
                 | models.Q(started_at__isnull=False),
                 name="scheduled_step_started_has_time",
+                violation_error_message=_(
+                    "A step that has started needs the time at which it did."
+                ),
             ),
             # A step that is over knows when it ended.
             models.CheckConstraint(
                 condition=~models.Q(status__in=["COMPLETED", "DISCONTINUED"])
                 | models.Q(ended_at__isnull=False),
                 name="scheduled_step_ended_has_time",
+                violation_error_message=_("A step that is over needs the time at which it ended."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -212,7 +222,9 @@ class PerformedStep(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # An MPPS has its SOP Instance UID.
             models.CheckConstraint(
-                condition=~models.Q(sop_instance_uid=""), name="performed_step_has_uid"
+                condition=~models.Q(sop_instance_uid=""),
+                name="performed_step_has_uid",
+                violation_error_message=_("A performed step needs a SOP Instance UID."),
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'journal',
                 'ordering': ('-id',),
                 'indexes': [models.Index(fields=['subject_type', 'subject_id'], name='event_by_subject'), models.Index(fields=['patient_id', 'id'], name='event_by_patient'), models.Index(fields=['accession_number', 'id'], name='event_by_accession'), models.Index(fields=['study_instance_uid', 'id'], name='event_by_study'), models.Index(fields=['kind', 'id'], name='event_by_kind'), models.Index(fields=['at'], name='event_by_time'), models.Index(condition=models.Q(('delivered_at', None)), fields=['id'], name='event_undelivered'), models.Index(condition=models.Q(('position', None)), fields=['id'], name='event_unsealed')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('digest', ''), ('position__isnull', True)), models.Q(('position__isnull', False), models.Q(('digest', ''), _negated=True)), _connector='OR'), name='event_sealed_as_a_whole')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('digest', ''), ('position__isnull', True)), models.Q(('position__isnull', False), models.Q(('digest', ''), _negated=True)), _connector='OR'), name='event_sealed_as_a_whole', violation_error_message='A journal row is sealed as a whole: its place in the chain needs a digest.')],
             },
         ),
     ]

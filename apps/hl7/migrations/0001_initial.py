@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'HL7 partner',
                 'verbose_name_plural': 'HL7 partners',
                 'ordering': ('name',),
-                'constraints': [models.UniqueConstraint(fields=('application', 'facility'), name='partner_named_once'), models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='partner_port_in_range'), models.CheckConstraint(condition=models.Q(('receives_results', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='partner_receiving_has_host')],
+                'constraints': [models.UniqueConstraint(fields=('application', 'facility'), name='partner_named_once', violation_error_message='There is a partner with this application and facility already.'), models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='partner_port_in_range', violation_error_message='A port is a number from 1 to 65535.'), models.CheckConstraint(condition=models.Q(('receives_results', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='partner_receiving_has_host', violation_error_message='A partner that receives results needs a host.')],
             },
         ),
         migrations.CreateModel(
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'HL7 messages',
                 'ordering': ('-id',),
                 'indexes': [models.Index(fields=['partner', 'control_id'], name='message_by_control_id'), models.Index(fields=['stream', 'partner', 'id'], name='message_by_stream'), models.Index(condition=models.Q(('status', 'waiting')), fields=['next_attempt_at'], name='message_waiting')],
-                'constraints': [models.UniqueConstraint(fields=('event', 'partner', 'message_type'), name='message_once_per_event_and_partner'), models.UniqueConstraint(condition=models.Q(('direction', 'in'), ('partner__isnull', False)), fields=('partner', 'control_id', 'body_sha256'), name='message_received_once'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'waiting'), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='message_waiting_has_time')],
+                'constraints': [models.UniqueConstraint(fields=('event', 'partner', 'message_type'), name='message_once_per_event_and_partner', violation_error_message='This partner is sent one message about this event only.'), models.UniqueConstraint(condition=models.Q(('direction', 'in'), ('partner__isnull', False)), fields=('partner', 'control_id', 'body_sha256'), name='message_received_once', violation_error_message='This message of this partner was received already.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'waiting'), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='message_waiting_has_time', violation_error_message='A waiting message needs the time of its next attempt.')],
             },
         ),
     ]

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'procedure',
                 'verbose_name_plural': 'procedure catalogue',
                 'ordering': ('meaning', 'code'),
-                'constraints': [models.UniqueConstraint(fields=('scheme', 'code'), name='procedure_code_unique_in_scheme'), models.CheckConstraint(condition=models.Q(('duration_minutes__gt', 0)), name='procedure_takes_time')],
+                'constraints': [models.UniqueConstraint(fields=('scheme', 'code'), name='procedure_code_unique_in_scheme', violation_error_message='There is a procedure with this code in this scheme already.'), models.CheckConstraint(condition=models.Q(('duration_minutes__gt', 0)), name='procedure_takes_time', violation_error_message='A procedure takes at least one minute.')],
             },
         ),
         migrations.CreateModel(
@@ -114,22 +114,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.UniqueConstraint(fields=('issuer', 'accession_number'), name='order_accession_unique_per_issuer'),
+            constraint=models.UniqueConstraint(fields=('issuer', 'accession_number'), name='order_accession_unique_per_issuer', violation_error_message='There is an order with this accession number already.'),
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('placer_number', ''), _negated=True), fields=('placer_namespace', 'placer_number'), name='order_placer_number_unique'),
+            constraint=models.UniqueConstraint(condition=models.Q(('placer_number', ''), _negated=True), fields=('placer_namespace', 'placer_number'), name='order_placer_number_unique', violation_error_message='There is an order with this number of the placer already.'),
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('accession_number', ''), _negated=True), name='order_has_accession'),
+            constraint=models.CheckConstraint(condition=models.Q(('accession_number', ''), _negated=True), name='order_has_accession', violation_error_message='An order needs an accession number.'),
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='order_cancelled_with_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='order_cancelled_with_reason', violation_error_message='A cancelled order needs a reason.'),
         ),
         migrations.AddConstraint(
             model_name='requestedprocedure',
-            constraint=models.CheckConstraint(condition=models.Q(('study_instance_uid', ''), _negated=True), name='requested_procedure_has_study_uid'),
+            constraint=models.CheckConstraint(condition=models.Q(('study_instance_uid', ''), _negated=True), name='requested_procedure_has_study_uid', violation_error_message='A requested procedure needs a Study Instance UID.'),
         ),
     ]

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'issuer of numbers',
                 'verbose_name_plural': 'issuers of numbers',
                 'ordering': ('purpose', 'namespace'),
-                'constraints': [models.UniqueConstraint(fields=('purpose', 'namespace'), name='issuer_named_once'), models.UniqueConstraint(condition=models.Q(('mints', True)), fields=('purpose',), name='issuer_minting_once_per_purpose')],
+                'constraints': [models.UniqueConstraint(fields=('purpose', 'namespace'), name='issuer_named_once', violation_error_message='There is an issuer of this name for this purpose already.'), models.UniqueConstraint(condition=models.Q(('mints', True)), fields=('purpose',), name='issuer_minting_once_per_purpose', violation_error_message='Another issuer gives out our numbers for this purpose already.')],
             },
         ),
         migrations.CreateModel(
@@ -94,15 +94,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('birth_date__isnull', True), ('birth_precision', '')), models.Q(('birth_date__isnull', False), models.Q(('birth_precision', ''), _negated=True)), _connector='OR'), name='patient_birth_date_has_precision'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('birth_date__isnull', True), ('birth_precision', '')), models.Q(('birth_date__isnull', False), models.Q(('birth_precision', ''), _negated=True)), _connector='OR'), name='patient_birth_date_has_precision', violation_error_message='A date of birth needs to say how exactly it is known, and nothing else may.'),
         ),
         migrations.AddConstraint(
             model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='patient_merged_has_survivor'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='patient_merged_has_survivor', violation_error_message='A merged patient needs the patient who remains, and only a merged one has one.'),
         ),
         migrations.AddConstraint(
             model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(('merged_into', models.F('id')), _negated=True), name='patient_not_merged_into_itself'),
+            constraint=models.CheckConstraint(condition=models.Q(('merged_into', models.F('id')), _negated=True), name='patient_not_merged_into_itself', violation_error_message='A patient cannot be merged into the same patient.'),
         ),
         migrations.AddIndex(
             model_name='patientidentifier',
@@ -110,14 +110,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='patientidentifier',
-            constraint=models.UniqueConstraint(fields=('issuer', 'value'), name='identifier_unique_per_issuer'),
+            constraint=models.UniqueConstraint(fields=('issuer', 'value'), name='identifier_unique_per_issuer', violation_error_message='Another patient has this number of this issuer already.'),
         ),
         migrations.AddConstraint(
             model_name='patientidentifier',
-            constraint=models.UniqueConstraint(condition=models.Q(('preferred', True)), fields=('patient',), name='identifier_preferred_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('preferred', True)), fields=('patient',), name='identifier_preferred_once', violation_error_message='A patient has only one number that is shown first.'),
         ),
         migrations.AddConstraint(
             model_name='patientidentifier',
-            constraint=models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='identifier_not_empty'),
+            constraint=models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='identifier_not_empty', violation_error_message='A patient number cannot be empty.'),
         ),
     ]

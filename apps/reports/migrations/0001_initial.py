@@ -83,14 +83,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='report',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['claimed', 'draft']), _negated=True), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='report_claimed_has_owner'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['claimed', 'draft']), _negated=True), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='report_claimed_has_owner', violation_error_message='A claimed report needs the person who claimed it, and since when.'),
         ),
         migrations.AddConstraint(
             model_name='reportversion',
-            constraint=models.UniqueConstraint(fields=('report', 'number'), name='report_version_counted'),
+            constraint=models.UniqueConstraint(fields=('report', 'number'), name='report_version_counted', violation_error_message='There is a version of this report with this number already.'),
         ),
         migrations.AddConstraint(
             model_name='reportversion',
-            constraint=models.CheckConstraint(condition=models.Q(('findings', ''), ('impression', ''), _negated=True), name='report_version_not_empty'),
+            constraint=models.CheckConstraint(condition=models.Q(('findings', ''), ('impression', ''), _negated=True), name='report_version_not_empty', violation_error_message='A signed report needs findings or an impression.'),
         ),
     ]

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'opening hours',
                 'verbose_name_plural': 'opening hours',
                 'ordering': ('resource', 'weekday', 'opens'),
-                'constraints': [models.CheckConstraint(condition=models.Q(('closes__gt', models.F('opens'))), name='opening_hours_in_order')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('closes__gt', models.F('opens'))), name='opening_hours_in_order', violation_error_message='A room closes later than it opens.')],
             },
         ),
         migrations.CreateModel(
@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('starts_at', 'id'),
-                'constraints': [models.UniqueConstraint(fields=('resource', 'starts_at', 'lane'), name='booked_slot_taken_once')],
+                'constraints': [models.UniqueConstraint(fields=('resource', 'starts_at', 'lane'), name='booked_slot_taken_once', violation_error_message='This time in this room is taken already.')],
             },
         ),
         migrations.AddIndex(
@@ -85,10 +85,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='appointment',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='appointment_in_order'),
+            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='appointment_in_order', violation_error_message='An appointment ends later than it starts.'),
         ),
         migrations.AddConstraint(
             model_name='appointment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='appointment_cancelled_with_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='appointment_cancelled_with_reason', violation_error_message='A cancelled appointment needs a reason.'),
         ),
     ]

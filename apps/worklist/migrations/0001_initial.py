@@ -98,15 +98,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('ae_title', ''), _negated=True), name='device_has_ae_title'),
+            constraint=models.CheckConstraint(condition=models.Q(('ae_title', ''), _negated=True), name='device_has_ae_title', violation_error_message='A device needs an AE title.'),
         ),
         migrations.AddConstraint(
             model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='device_port_in_range'),
+            constraint=models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='device_port_in_range', violation_error_message='A port is a number from 1 to 65535.'),
         ),
         migrations.AddConstraint(
             model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('check_address', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='device_checked_has_host'),
+            constraint=models.CheckConstraint(condition=models.Q(('check_address', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='device_checked_has_host', violation_error_message='A device whose address is checked needs a host.'),
         ),
         migrations.AddIndex(
             model_name='scheduledstep',
@@ -118,11 +118,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='scheduledstep',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['STARTED', 'COMPLETED']), _negated=True), ('started_at__isnull', False), _connector='OR'), name='scheduled_step_started_has_time'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['STARTED', 'COMPLETED']), _negated=True), ('started_at__isnull', False), _connector='OR'), name='scheduled_step_started_has_time', violation_error_message='A step that has started needs the time at which it did.'),
         ),
         migrations.AddConstraint(
             model_name='scheduledstep',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['COMPLETED', 'DISCONTINUED']), _negated=True), ('ended_at__isnull', False), _connector='OR'), name='scheduled_step_ended_has_time'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['COMPLETED', 'DISCONTINUED']), _negated=True), ('ended_at__isnull', False), _connector='OR'), name='scheduled_step_ended_has_time', violation_error_message='A step that is over needs the time at which it ended.'),
         ),
         migrations.AddIndex(
             model_name='performedstep',
@@ -130,6 +130,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='performedstep',
-            constraint=models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='performed_step_has_uid'),
+            constraint=models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='performed_step_has_uid', violation_error_message='A performed step needs a SOP Instance UID.'),
         ),
     ]
