@@ -9,7 +9,6 @@ from pathlib import Path
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from apps.audit.services import SYSTEM, Origin
 from apps.studies.models import Study
@@ -31,11 +30,14 @@ def ingest(names: list[str]) -> None:
 
 
 def nudge(names: list[str]) -> None:
-    """Have files indexed soon. Without a broker the sweep does it a little later."""
+    """Have files indexed soon. Without a broker the sweep does it a little later.
+
+    Raises nothing: the files are durable, and whoever stored them was told so.
+    """
     try:
         ingest.delay(names)
-    except OperationalError:
-        log.warning("No broker: %d files wait for the sweep", len(names))
+    except Exception as error:  # noqa: BLE001 - brokers raise their own classes
+        log.warning("No broker (%s): %d files wait for the sweep", type(error).__name__, len(names))
 
 
 @shared_task

@@ -1,6 +1,5 @@
 """C-STORE (PS3.4 annex B): bytes from the connection to the spool, success when durable."""
 
-import logging
 import time
 from collections.abc import Iterator
 
@@ -9,9 +8,8 @@ from apps.dimse.association import Association, Request
 from apps.dimse.part10 import ENOUGH, file_meta, leading_uids
 from apps.dimse.status import InvalidInstanceError, MismatchError
 from apps.studies.spool import default_spool
-from apps.studies.tasks import ingest
+from apps.studies.tasks import nudge
 
-logger = logging.getLogger(__name__)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
 
@@ -41,10 +39,7 @@ def announce(association: Association, *, at_least: int = 1) -> None:
     names, association.unannounced = association.unannounced, []
     association.announced_at = time.monotonic()
     del association.stored[:-REMEMBERED]
-    try:
-        ingest.delay(names)
-    except Exception as error:  # noqa: BLE001 - brokers raise their own classes
-        logger.warning("the worker could not be told of %d files: %s", len(names), error)
+    nudge(names)
 
 
 def wait_until_indexed(association: Association) -> None:
