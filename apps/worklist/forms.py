@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,10 @@ from apps.scheduling.models import Resource
 from apps.scheduling.services import BookingRefused, free_slots
 from apps.worklist.services.bookings import Visit
 
+LONGEST_TEXT = 4000  # characters of a reason or of clinical information
+# Days outside these are no dates of a department, and the calendar itself ends near them.
+EARLIEST, LATEST = datetime.date(1900, 1, 1), datetime.date(9000, 1, 1)
+AHEAD = datetime.timedelta(days=5 * 366)  # an appointment later than this is a slip of the hand
 LATERALITY = [("", _("not applicable")), ("L", _("Left")), ("R", _("Right")), ("B", _("Both"))]
 
 
@@ -25,7 +30,11 @@ class SlotForm(forms.Form):
     resource = forms.ModelChoiceField(
         label=_("Room"), queryset=Resource.objects.none(), empty_label=None
     )
-    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}))
+    day = forms.DateField(
+        label=_("Day"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+    )
     starts_at = forms.DateTimeField(
         label=_("Time"), input_formats=["%Y-%m-%dT%H:%M:%S%z"], required=False
     )
@@ -79,7 +88,17 @@ class SlotForm(forms.Form):
             data["starts_at"] = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0)
         elif not data.get("starts_at"):
             self.add_error("starts_at", _("Choose a time."))
+        if data.get("starts_at"):
+            self._refuse_other_days(data["starts_at"])
         return data
+
+    def _refuse_other_days(self, starts_at: datetime.datetime) -> None:
+        """Today may be written down after the fact, yesterday not."""
+        now = timezone.localtime()
+        if starts_at < now.replace(hour=0, minute=0, second=0, microsecond=0):
+            self.add_error("starts_at", _("This day is over."))
+        elif starts_at > now + AHEAD:
+            self.add_error("starts_at", _("This day is too far ahead."))
 
     @property
     def visit(self) -> Visit:
@@ -115,11 +134,15 @@ class OrderForm(forms.Form):
         initial=Order.Priority.ROUTINE.value,
     )
     reason = forms.CharField(
-        label=_("Reason for the exam"), widget=forms.Textarea(attrs={"rows": 2}), required=False
+        label=_("Reason for the exam"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=LONGEST_TEXT,
+        required=False,
     )
     clinical_information = forms.CharField(
         label=_("Clinical information"),
         widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=LONGEST_TEXT,
         required=False,
     )
     referrer = forms.ModelChoiceField(

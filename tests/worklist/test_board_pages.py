@@ -204,3 +204,12 @@ def test_fifty_visits_cost_as_many_queries_as_one(
     url = reverse(page, args=[room.pk] if page == "worklist:room" else [])
     with django_assert_max_num_queries(12):
         assert client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_shown_as_today(day: str, as_role: SignIn) -> None:
+    client = as_role("front-desk")
+    for page in ("worklist:board", "worklist:day-calendar"):
+        response = client.get(reverse(page), {"day": day})
+        assert response.status_code == 200
+        assert response.context["day"] == timezone.localdate()

@@ -238,3 +238,37 @@ def test_a_referrer_orders_in_the_own_name_and_books_nothing(
     assert client.post(url, sent | {"referrer": str(own.pk)}).status_code == 302
     order = Order.objects.latest("pk")
     assert (order.referrer, order.status) == (own, Order.Status.REQUESTED)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"starts_at": "2020-01-01T10:00:00+00:00", "day": "2020-01-01"},
+        {"starts_at": "0001-01-01T00:00:00+00:00"},
+        {"starts_at": "9999-12-31T23:59:00+00:00"},
+        {"starts_at": "", "day": "9999-12-31", "other_time": "23:59"},
+        {"starts_at": "", "day": "0001-01-01", "other_time": "00:00"},
+    ],
+)
+def test_days_that_are_over_or_far_off_are_not_booked(
+    when: dict[str, str], patient: Patient, sent: dict[str, str], as_role: SignIn
+) -> None:
+    page = reverse("worklist:order-create", args=[patient.pk])
+    assert as_role("front-desk").post(page, sent | when).status_code == 422
+    assert not Order.objects.exists()
+
+
+def test_the_ends_of_the_calendar_offer_no_times(
+    room: Resource, procedure: Procedure, as_role: SignIn
+) -> None:
+    client = as_role("front-desk")
+    for day in ("0001-01-01", "9999-12-31"):
+        chosen = {"procedures": str(procedure.pk), "resource": str(room.pk), "day": day}
+        assert client.get(reverse("worklist:free-times"), chosen).status_code == 200
+
+
+def test_a_reason_has_an_end(patient: Patient, sent: dict[str, str], as_role: SignIn) -> None:
+    page = reverse("worklist:order-create", args=[patient.pk])
+    answer = as_role("front-desk").post(page, sent | {"reason": "x" * 5000})
+    assert answer.status_code == 422
+    assert not Order.objects.exists()

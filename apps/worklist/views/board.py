@@ -14,6 +14,7 @@ from apps.orders.models import Order
 from apps.scheduling.models import Resource
 from apps.worklist.board import by_column, cards_of, steps_in_room
 from apps.worklist.calendar import rows_of
+from apps.worklist.forms import EARLIEST, LATEST
 
 
 class DayView(TemplateView):
@@ -29,9 +30,11 @@ class DayView(TemplateView):
     def day(self) -> datetime.date:
         today = timezone.localdate()
         try:
-            return parse_date(self.request.GET.get("day", "")) or today
+            day = parse_date(self.request.GET.get("day", "")) or today
         except ValueError:
             return today
+        # The calendar ends at both ends; no department is there.
+        return day if EARLIEST <= day <= LATEST else today
 
     @property
     def room(self) -> Resource | None:
