@@ -162,6 +162,12 @@ class Patient(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["search_name", "id"], name="patient_by_name"),
+            # The beginning of a name (possible duplicates); see study_by_patient_name.
+            models.Index(
+                fields=["search_name"],
+                name="patient_by_name_prefix",
+                opclasses=["text_pattern_ops"],
+            ),
             models.Index(fields=["birth_date"], name="patient_by_birth_date"),
             models.Index(fields=["phone"], name="patient_by_phone"),
         ]

@@ -100,7 +100,18 @@ class Study(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # The studies page and QIDO without keys: newest first, keyset paging.
             models.Index(fields=["-study_date", "-id"], name="study_newest_first"),
-            models.Index(fields=["patient_search_name"], name="study_by_patient_name"),
+            # QIDO by the beginning of a name; PostgreSQL takes no plain index for LIKE 'MUL%'.
+            models.Index(
+                fields=["patient_search_name"],
+                name="study_by_patient_name",
+                opclasses=["text_pattern_ops"],
+            ),
+            # Names of several groups, of which any may be meant: looked through by themselves.
+            models.Index(
+                fields=["patient_search_name"],
+                condition=models.Q(patient_name__contains="="),
+                name="study_by_several_names",
+            ),
             models.Index(fields=["patient_identifier"], name="study_by_patient_id"),
             models.Index(fields=["accession_number"], name="study_by_accession"),
             # The settling sweep: studies still receiving, oldest image first.

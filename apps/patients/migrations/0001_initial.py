@@ -86,6 +86,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='patient',
+            index=models.Index(fields=['search_name'], name='patient_by_name_prefix', opclasses=['text_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='patient',
             index=models.Index(fields=['birth_date'], name='patient_by_birth_date'),
         ),
         migrations.AddIndex(
