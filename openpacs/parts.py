@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from apps.site.services import AlreadySetUp, setup_link
 from openpacs.celery import app
@@ -31,8 +33,20 @@ def serve_web() -> None:
         blocking_threads=settings.OPENPACS_WEB_THREADS,
         respawn_failed_workers=True,
         workers_kill_timeout=5,
+        websockets=False,
+        log_dictconfig=web_logging(),
+        log_level=LogLevels.warning,  # it sets the level of its logger after all
         log_access=False,  # addresses of pages hold no names, but who looked is the journal's
     ).serve()
+
+
+def web_logging() -> dict[str, Any]:
+    """Our logging for the web server too: it brings a format of its own, without times.
+
+    What it says at every start is left out, as the supervisor says it in its own words.
+    """
+    ours: dict[str, Any] = settings.LOGGING
+    return {**ours, "loggers": {**ours["loggers"], "_granian": {"level": "WARNING"}}}
 
 
 def command(name: str) -> Callable[[], object]:

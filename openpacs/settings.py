@@ -42,7 +42,7 @@ OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=10)
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
-OPENPACS_HOME.mkdir(parents=True, exist_ok=True)
+OPENPACS_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = env("SECRET_KEY", default="") or load_secret_key(OPENPACS_HOME)
 DEBUG = env.bool("DEBUG", default=False)
@@ -265,6 +265,11 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Of `manage.py check --deploy`. HSTS for subdomains and preloading (W005, W021) is for the
+# owner of the domain to decide; the TLS front sends plain HTTP on (W008); pages of ours show
+# the viewer in a frame, others may not (W019, and frame-ancestors above).
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W019", "security.W021"]
+
 # --- Language, time, static files ---------------------------------------------------
 LANGUAGE_CODE = env("OPENPACS_LANGUAGE", default="en")
 LANGUAGES = [("en", _("English"))]
@@ -300,6 +305,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "axes": {"level": "WARNING"},  # sign-ins are in the journal
         "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
+        "celery.worker.consumer.connection": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},  # a folder as broker has no host name

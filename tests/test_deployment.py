@@ -1,6 +1,10 @@
 """The files of the deployment name programs and settings that exist."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +36,19 @@ def test_every_variable_of_the_compose_file_is_a_setting() -> None:
     assert [name for name in given if f'"{name}"' not in text] == []
 
 
+def test_django_finds_nothing_to_warn_of_behind_a_tls_front(tmp_path: Path) -> None:
+    settings = {"OPENPACS_TLS": "true", "OPENPACS_HOME": str(tmp_path), "DATABASE_URL": ""}
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**os.environ, **settings, "DJANGO_SETTINGS_MODULE": "openpacs.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_secrets_have_no_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for secret in ("SECRET_KEY", "POSTGRES_PASSWORD"):
@@ -49,6 +66,13 @@ def test_the_image_does_not_run_as_root() -> None:
     last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     assert "\nUSER openpacs\n" in last_stage
     assert "HEALTHCHECK" in last_stage
+
+
+def test_a_new_home_is_for_its_account_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", "import openpacs.settings"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "OPENPACS_HOME": str(home)}, check=True)
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("target", ["install", "run", "demo", "test", "lint", "lock", "clean"])

@@ -245,5 +245,8 @@ def test_the_department_starts_answers_and_stops(start: Start, tmp_path: Path) -
     assert refused.finish() == 1
     assert "already running" in "".join(refused.lines)
     assert department.end(signal.SIGINT) == 0
+    of_parts = [line for line in department.lines if not line.startswith("openpacs |")]
+    timeless = [line for line in of_parts if not re.search(r"\| \d{4}-\d\d-\d\d ", line)]
+    assert timeless == [], "every line of a part has a time"
     for port in ports.values():
         socket.create_server(("127.0.0.1", int(port))).close()

@@ -44,7 +44,7 @@ def _attempt(taken: Claim) -> bool:
         code, reason = _read(answer, message.control_id)
     except NoAnswerError as error:
         note_not_sent(taken, reason=str(error))
-        logger.warning("HL7 message %s not sent to %s: %s", message.pk, partner.pk, error)
+        logger.warning("HL7 message %s not sent to %s: %s", message.pk, partner.name, error)
         return False
     kept = answer[:ANSWER_BYTES]
     if code in TAKEN:

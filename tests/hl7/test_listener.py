@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -230,8 +231,10 @@ def test_the_command_runs_and_stops_on_sigterm(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == f"HL7 listening on 127.0.0.1:{port}\n"
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert said.endswith(f"HL7 listens on 127.0.0.1:{port}\n")
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", said)
     process.send_signal(signal.SIGTERM)
     _out, errors = process.communicate(timeout=20)
     assert process.returncode == 0

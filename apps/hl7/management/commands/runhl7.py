@@ -1,6 +1,7 @@
 """Listens for HL7 messages."""
 
 import contextlib
+import logging
 import os
 import signal
 from typing import Any
@@ -10,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext_lazy as _
 
 from apps.hl7.listening import make_listener
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -28,6 +31,5 @@ class Command(BaseCommand):
             # Only the main thread may take signals; elsewhere the caller stops us.
             with contextlib.suppress(ValueError):
                 signal.signal(sign, lambda *_args: listener.stop())
-        self.stdout.write(f"HL7 listening on {listener.host}:{listener.port}")
-        self.stdout.flush()
+        logger.info("HL7 listens on %s:%s", listener.host, listener.port)
         listener.serve()
