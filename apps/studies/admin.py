@@ -81,6 +81,12 @@ class IngestQueueAdmin(PolicyAdmin[SpoolFile]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> SpoolFile | None:
+        """Files are no rows: there is no page of a single one."""
+        return None
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -92,3 +92,11 @@ def test_the_index_is_there_to_look_at_only(
     instance = study.series.get().instances.get()
     shown = administrator.get(reverse("admin:studies_instance_change", args=[instance.pk]))
     assert instance.sha256 in shown.content.decode()
+
+
+@pytest.mark.parametrize("page", ["change", "delete", "history"])
+def test_a_file_has_no_page_of_its_own(as_role: Callable[[str], Client], page: str) -> None:
+    address = reverse(f"admin:studies_spoolfile_{page}", args=[1])
+    answer = as_role("pacs-administrator").get(address)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == reverse("admin:index")
