@@ -50,7 +50,7 @@ class PatientForm(forms.Form):
     )
     birth_month = forms.TypedChoiceField(
         label=_("Month"),
-        choices=[("", _("unknown")), *MONTHS],
+        choices=[("", _("Unknown")), *MONTHS],
         coerce=int,
         empty_value=None,
         required=False,

@@ -21,7 +21,7 @@ LONGEST_TEXT = 4000  # characters of a reason or of clinical information
 # Days outside these are no dates of a department, and the calendar itself ends near them.
 EARLIEST, LATEST = datetime.date(1900, 1, 1), datetime.date(9000, 1, 1)
 AHEAD = datetime.timedelta(days=5 * 366)  # an appointment later than this is a slip of the hand
-LATERALITY = [("", _("not applicable")), ("L", _("Left")), ("R", _("Right")), ("B", _("Both"))]
+LATERALITY = [("", _("Not applicable")), ("L", _("Left")), ("R", _("Right")), ("B", _("Both"))]
 
 
 class SlotForm(forms.Form):
@@ -149,7 +149,7 @@ class OrderForm(forms.Form):
         label=_("Referrer"),
         queryset=Referrer.objects.all(),
         required=False,
-        empty_label=_("none"),
+        empty_label=_("None"),
     )
 
     def __init__(self, *args: Any, own: User | None, **kwargs: Any) -> None:
