@@ -23,6 +23,22 @@ def frame_table(buffer: Buffer, header: Header) -> FrameTable | None:
     return _encapsulated(buffer, header, header.pixels, frames)
 
 
+def is_cut_off(buffer: Buffer, header: Header) -> bool:
+    """Does the file end within its pixel data? A missing padding byte is forgiven."""
+    pixels = header.pixels
+    if pixels is None:
+        return False
+    if pixels.length != UNDEFINED:
+        return pixels.offset + pixels.length > len(buffer) + 1
+    position = pixels.offset
+    while position + 8 <= len(buffer):
+        group, number, length = struct.unpack_from("<HHL", buffer, position)
+        if group != 0xFFFE or group << 16 | number == SEQUENCE_END:
+            return False
+        position += 8 + length
+    return position > len(buffer) + 1
+
+
 def _native(size: int, header: Header, pixels: Element, frames: int) -> FrameTable | None:
     bits = _frame_bits(header, pixels.tag)
     available = min(pixels.length, size - pixels.offset) * 8

@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from apps.audit.models import Event
 from apps.audit.services import Origin
+from apps.dicom.uids import new_uid
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import Outcome, store_instances
 from apps.studies.spool import Spool
@@ -205,3 +208,22 @@ def test_a_death_after_the_commit_only_leaves_the_spool_entry(
     assert kept_bytes(Instance.objects.get().file_name)
     assert not spool.waiting()
     assert Study.objects.get().instance_count == 1
+
+
+@pytest.mark.parametrize("encapsulated", [False, True])
+def test_an_object_cut_off_within_its_pixels_is_refused(
+    spool: Spool, origin: Origin, encapsulated: bool
+) -> None:
+    image, syntax = ct_image(), ExplicitVRLittleEndian
+    if encapsulated:
+        image, syntax = ct_image(PixelData=encapsulate([bytes(400)])), JPEGBaseline8Bit
+        image["PixelData"].is_undefined_length = True
+    content = part10(image, syntax=syntax)
+    (whole,) = store_instances([spool.write([content])], origin=origin)
+    assert whole.outcome is Outcome.STORED
+    image.SOPInstanceUID = new_uid()
+    (cut,) = store_instances([spool.write([part10(image, syntax=syntax)[:-20]])], origin=origin)
+    assert cut.outcome is Outcome.REFUSED
+    assert "cut off" in cut.reason
+    assert Instance.objects.count() == 1
+    assert len(spool.failed()) == 1

@@ -12,7 +12,7 @@ from typing import Any
 import zstandard
 
 from apps.dicom.dates import parse_date, parse_time
-from apps.dicom.frames import frame_table
+from apps.dicom.frames import frame_table, is_cut_off
 from apps.dicom.header import Buffer, Header, UnreadableError, read_header
 from apps.dicom.uids import derived_uid, valid_uid
 
@@ -46,6 +46,8 @@ def read_incoming(path: Path) -> Incoming:
     with opened(path) as buffer:
         header = read_header(buffer)
         _refuse_nameless(header)
+        if is_cut_off(buffer, header):
+            raise UnreadableError("cut off: the file ends within its pixel data")
         digest = hashlib.sha256(buffer).hexdigest()
         return _incoming(path, buffer, header, digest)
 
