@@ -75,6 +75,30 @@ def test_a_new_home_is_for_its_account_alone(tmp_path: Path) -> None:
     assert home.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ({}, "127.0.0.1"),
+        ({"OPENPACS_BIND": "0.0.0.0"}, "127.0.0.1"),
+        ({"OPENPACS_BIND": "10.1.2.3"}, "10.1.2.3"),
+        ({"OPENPACS_BIND": "0.0.0.0", "OPENPACS_DICOM_HOST": "dimse"}, "dimse"),
+    ],
+)
+def test_our_programs_call_the_listener_where_it_is(
+    tmp_path: Path, given: dict[str, str], called: str
+) -> None:
+    code = "from openpacs import settings; print(settings.OPENPACS_DICOM_HOST)"
+    environment = {**os.environ, "OPENPACS_HOME": str(tmp_path), **given}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True
+    )
+    assert said.stdout.decode().strip() == called
+
+
+def test_in_containers_the_listener_is_another_host() -> None:
+    assert SERVICES["web"]["environment"]["OPENPACS_DICOM_HOST"] in SERVICES
+
+
 @pytest.mark.parametrize("target", ["install", "run", "demo", "test", "lint", "lock", "clean"])
 def test_make_help_lists_every_target(target: str) -> None:
     assert re.search(rf"^{target}:.*## \S", (ROOT / "Makefile").read_text(), re.MULTILINE)
