@@ -297,13 +297,20 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"without_traceback": {"()": "openpacs.logs.WithoutTraceback"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["without_traceback"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
     "loggers": {
         "pydicom": {"level": "ERROR"},  # its warnings quote values
         "pynetdicom": {"level": "WARNING"},  # it writes patient names at INFO
         "django.request": {"level": "ERROR"},
-        "axes": {"level": "WARNING"},  # sign-ins are in the journal
+        "axes": {"level": "ERROR"},  # sign-ins are in the journal
         "celery.beat": {"level": "WARNING"},  # the sweeps run every few seconds
         "celery.worker.consumer.connection": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
