@@ -35,7 +35,7 @@ HANDLERS: dict[str, tuple[str, frozenset[str], Handler]] = {
     "OMG": ("may_send_orders", frozenset({"O19"}), take_orders),
     "OMI": ("may_send_orders", frozenset({"O23"}), take_orders),
 }
-TEST_OR_TRAINING = frozenset({"T", "D"})
+PRODUCTION = frozenset({"", "P"})  # MSH-11; D and T are debugging and training
 CLOCK_ERROR = datetime.timedelta(days=1)
 
 
@@ -123,8 +123,8 @@ def _handler_for(header: messages.Segment, partner: Partner) -> Handler:
     kind, event = header.get(9), header.get(9, 2)
     if not header.get(10):
         raise acks.FieldMissing(_("MSH-10, the control ID, is missing."), at="MSH^1^10")
-    if header.get(11) in TEST_OR_TRAINING:
-        text = _("Test and training messages (MSH-11 T or D) are not taken here.")
+    if header.get(11) not in PRODUCTION:
+        text = _("Only production messages (MSH-11 P) are taken here.")
         raise acks.NotForProduction(text, at="MSH^1^11")
     if kind not in HANDLERS:
         text = _("%(kind)s messages are not taken here.") % {"kind": kind[:16] or "?"}

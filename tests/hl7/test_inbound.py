@@ -88,7 +88,7 @@ def test_rights_are_per_partner(partner: Partner, chest: Any) -> None:
     assert verdict(send(PID, ORC, OBR, kind="ORM^O01", control_id="3"))[:2] == ("AR", "200")
 
 
-@pytest.mark.parametrize("processing", ["T", "D"])
+@pytest.mark.parametrize("processing", ["T", "D", "Q"])
 def test_test_and_training_messages_never_reach_the_records(
     partner: Partner, processing: str
 ) -> None:
