@@ -76,7 +76,7 @@ def test_a_report_is_written_saved_and_signed_by_keys(page: Page) -> None:
     page.goto(f"/reports/{report.pk}/")
     page.get_by_label("Findings").fill("Clear lungs.")
     page.keyboard.press("Control+s")
-    expect(page.get_by_text("Draft saved at")).to_be_visible()
+    expect(page.get_by_text("Saved at")).to_be_visible()
     page.get_by_label("Impression").fill("Normal.")
     page.get_by_label("Your password").fill(PASSWORD)
     # The signature waits for the draft that is on its way.
@@ -94,7 +94,7 @@ def test_a_template_is_put_in_and_saved(page: Page) -> None:
     page.goto(f"/reports/{report.pk}/")
     page.get_by_label("Template").select_option(label="normal chest")
     expect(page.get_by_label("Findings")).to_have_value("Text of normal chest.")
-    expect(page.get_by_text("Draft saved at")).to_be_visible()
+    expect(page.get_by_text("Saved at")).to_be_visible()
 
 
 def test_a_draft_changed_elsewhere_is_told_beside_the_text(page: Page) -> None:
