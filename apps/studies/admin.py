@@ -27,7 +27,7 @@ LISTED = 200  # files of each kind on the page
 class StudyAdmin(PolicyAdmin[Study]):
     list_display = (
         "patient_identifier",
-        "patient_name",
+        "name_as_sent",
         "study_date",
         "modalities",
         "accession_number",
@@ -41,6 +41,10 @@ class StudyAdmin(PolicyAdmin[Study]):
     search_fields = ("study_instance_uid", "=patient_identifier", "=accession_number")
     date_hierarchy = "study_date"
     show_full_result_count = False
+
+    @admin.display(description=_("patient name"), ordering="patient_name")
+    def name_as_sent(self, study: Study) -> str:
+        return study.shown_name
 
 
 @admin.register(Series)
