@@ -1,6 +1,7 @@
 """A modality in software: worklist, MPPS, images, storage commitment, as a scanner does it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, MPPS, WORKLIST
 PENDING = (0xFF00, 0xFF01)
 DISCONTINUED_UNSPECIFIED = ("110513", "DCM", "Discontinued for unspecified reason")
 REPORT_SECONDS = 60
+REST_SECONDS = 0.002  # pynetdicom's thread, woken by one answer, would take the next one away
 # What a scanner takes from the worklist into its images as it is (IHE RAD TF-2 appendix A).
 IDENTITY = (
     "PatientName",
@@ -304,6 +306,7 @@ def _send(modality: Modality, images: Sequence[Dataset]) -> None:
     }
     with modality.calling(*sorted(contexts)) as association:
         for number, image in enumerate(images, start=1):
+            time.sleep(REST_SECONDS)
             try:
                 status = association.send_c_store(image, number)
             except ValueError as error:
