@@ -362,11 +362,10 @@ def _performed_series(exam: Exam) -> list[Dataset]:
 
 def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
     """Ask whether the other side is answerable for the images; wait for its report."""
-    told, failed = threading.Event(), [0]
+    told, failed = threading.Event(), list[int]()
 
     def receive(event: evt.Event) -> tuple[int, None]:
-        failed[0] = len(event.event_information.get("FailedSOPSequence") or [])
-        told.set()
+        failed.append(len(event.event_information.get("FailedSOPSequence") or []))
         return 0x0000, None
 
     request = Dataset()
@@ -376,6 +375,8 @@ def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
     )
     with modality.calling((COMMITMENT, None)) as association:
         association.bind(evt.EVT_N_EVENT_REPORT, receive)
+        # Told when our answer is out: a release before that would overtake it.
+        association.bind(evt.EVT_PDU_SENT, lambda _event: told.set() if failed else None)
         status, _reply = association.send_n_action(request, 1, COMMITMENT, COMMITMENT_INSTANCE)
         _expect(status, "storage commitment (N-ACTION)")
         if not told.wait(REPORT_SECONDS):
