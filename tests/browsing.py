@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from tests.department import Department
 from tests.prepare import find_program
@@ -98,10 +98,6 @@ class Desk:
             box = page.locator(f"input[name={field_name}]")
             if box.count():
                 box.fill(password)
-
-
-def context_of(page: Page) -> BrowserContext:
-    return page.context
 
 
 def brightness(picture: bytes) -> tuple[float, float]:
