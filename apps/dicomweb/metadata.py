@@ -4,22 +4,17 @@ The folder is a cache: it may be deleted at any time, by anybody.
 """
 
 import gzip
-import logging
 import secrets
-import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
-import zstandard
 from django.conf import settings
 
-from apps.dicom.header import WalkError, explicit
-from apps.dicom.json import JsonDataset, to_json
+from apps.dicom.json import JsonDataset
 from apps.dicomweb.answers import instance_address
 from apps.studies.models import Instance, Series
-
-log = logging.getLogger(__name__)
+from apps.studies.services import header_json
 
 _LEVEL = 5
 PIXEL_DATA = "7FE00010"
@@ -56,30 +51,13 @@ def _instance_json(instance: Instance, series: Series, root: str) -> JsonDataset
         series.series_instance_uid,
         instance.sop_instance_uid,
     )
-    made = _header_json(instance, lambda path: f"{address}/bulkdata/{path}")
+    made = header_json(instance, lambda path: f"{address}/bulkdata/{path}")
     made.setdefault("0020000D", {"vr": "UI", "Value": [series.study.study_instance_uid]})
     made.setdefault("0020000E", {"vr": "UI", "Value": [series.series_instance_uid]})
     made["00083002"] = {"vr": "UI", "Value": [instance.transfer_syntax_uid]}
     if instance.rows:
         made[PIXEL_DATA] = {"vr": "OW", "BulkDataURI": f"{address}/bulkdata/{PIXEL_DATA}"}
     return dict(sorted(made.items()))
-
-
-def _header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
-    try:
-        return to_json(
-            zstandard.decompress(instance.header),
-            explicit_vr=explicit(instance.transfer_syntax_uid),
-            bulk_uri=bulk_uri,
-            bulk_tags={tag: vr for tag, vr, _, _ in instance.bulk_table},
-        )
-    except (WalkError, struct.error):
-        # Damaged below the top level: one bad image must not hide its series.
-        log.warning("The header of %s cannot be read whole", instance.sop_instance_uid)
-        return {
-            "00080016": {"vr": "UI", "Value": [instance.sop_class_uid]},
-            "00080018": {"vr": "UI", "Value": [instance.sop_instance_uid]},
-        }
 
 
 def _folder() -> Path:

@@ -20,6 +20,10 @@ MPPS = "1.2.840.10008.3.1.2.3.3"
 MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
 COMMITMENT = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+AVAILABILITY = "1.2.840.10008.5.1.4.33"
+PATIENT_FIND, STUDY_FIND = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1"
+PATIENT_MOVE, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2"
+PATIENT_GET, STUDY_GET = "1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3"
 STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 # New and retired storage classes that the table does not know live below the same root.
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
@@ -32,29 +36,40 @@ _RIGHTS = {
     MPPS: "may_report_steps",
     MPPS_RETRIEVE: "may_report_steps",
     COMMITMENT: "may_store",
+    PATIENT_FIND: "may_query",
+    STUDY_FIND: "may_query",
+    PATIENT_MOVE: "may_retrieve",
+    STUDY_MOVE: "may_retrieve",
+    PATIENT_GET: "may_retrieve",
+    STUDY_GET: "may_retrieve",
 }
 
 
-def is_storage(abstract_syntax: str) -> bool:
-    return abstract_syntax in STORAGE or abstract_syntax.startswith(STORAGE_ROOT)
+def is_storage(device: Device, abstract_syntax: str) -> bool:
+    """A storage class of the standard, or a private one that this device may send."""
+    return (
+        abstract_syntax in STORAGE
+        or abstract_syntax.startswith(STORAGE_ROOT)
+        or abstract_syntax in device.private_classes
+    )
 
 
 def allowed(device: Device, abstract_syntax: str) -> bool:
     """May the device use this SOP class? False for one that we do not offer."""
-    right = "may_store" if is_storage(abstract_syntax) else _RIGHTS.get(abstract_syntax, "")
+    right = "may_store" if is_storage(device, abstract_syntax) else _RIGHTS.get(abstract_syntax, "")
     return bool(right and getattr(device, right))
 
 
 def result_for(device: Device, abstract_syntax: str) -> int:
     """The result of a presentation context, before its transfer syntax is looked at."""
-    if not is_storage(abstract_syntax) and abstract_syntax not in _RIGHTS:
+    if abstract_syntax not in _RIGHTS and not is_storage(device, abstract_syntax):
         return ABSTRACT_UNKNOWN
     return ACCEPTED if allowed(device, abstract_syntax) else USER_REJECTION
 
 
 def transfer_syntax_for(abstract_syntax: str, proposed: Sequence[str]) -> str | None:
     """The transfer syntax we take: for images the one they are in, for messages ours."""
-    if not is_storage(abstract_syntax):
+    if abstract_syntax in _RIGHTS:
         return next((uid for uid in ENCODINGS if uid in proposed), None)
     readable = [uid for uid in proposed if uid not in _REFUSED_SYNTAXES and valid_uid(uid)]
     wanted = [uid for uid in readable if uid not in _LESS_WANTED]

@@ -43,14 +43,97 @@ class Device(models.Model):
         help_text=_("Refuse this AE title when it calls from another address."),
     )
     may_store = models.BooleanField(_("may send images"), default=True)
-    may_query = models.BooleanField(_("may query and retrieve"), default=False)
+    may_query = models.BooleanField(_("may query"), default=False)
+    may_retrieve = models.BooleanField(_("may retrieve images"), default=False)
     may_read_worklist = models.BooleanField(_("may read the worklist"), default=True)
     may_report_steps = models.BooleanField(_("may report MPPS"), default=True)
+    may_receive = models.BooleanField(
+        _("may be sent images"),
+        default=False,
+        help_text=_("A destination of C-MOVE, of forwarding and of the send buttons."),
+    )
     only_own_steps = models.BooleanField(
         _("sees only its own worklist items"),
         default=False,
         help_text=_("Otherwise a device sees what it asks for."),
     )
+    hidden_statuses = models.JSONField(
+        _("steps it is not shown"),
+        default=list,
+        blank=True,
+        help_text=_("Statuses of scheduled steps, beside those no worklist shows."),
+    )
+    group = models.CharField(
+        _("AE group"),
+        max_length=64,
+        blank=True,
+        help_text=_("Devices of one group share rules, for example all scanners of a maker."),
+    )
+    # What it can read.
+    name_length = models.PositiveSmallIntegerField(
+        _("longest name"),
+        null=True,
+        blank=True,
+        help_text=_("Characters of a person name the device can take; empty: no limit."),
+    )
+    # What it is sent: transfer syntax UIDs, the most wanted first; empty: as stored.
+    accepted_syntaxes = models.JSONField(_("transfer syntaxes it takes"), default=list, blank=True)
+    preferred_syntax = models.CharField(
+        _("compress images sent to it as"),
+        max_length=64,
+        blank=True,
+        help_text=_("A transfer syntax UID; empty: as stored where it takes that."),
+    )
+    private_classes = models.JSONField(
+        _("private SOP classes it may send"), default=list, blank=True
+    )
+    parallel_associations = models.PositiveSmallIntegerField(
+        _("associations for sending to it"),
+        default=1,
+        help_text=_("Images of one transfer are sent over so many associations at once."),
+    )
+    retrieve_by_get = models.BooleanField(
+        _("is retrieved from by C-GET"),
+        default=False,
+        help_text=_("Otherwise by C-MOVE: then it has to know our AE title and address."),
+    )
+    may_commit = models.BooleanField(
+        _("confirms storage"),
+        default=False,
+        help_text=_("It answers storage commitment requests: asked before anything is purged."),
+    )
+    wants_availability = models.BooleanField(
+        _("is told of new studies"),
+        default=False,
+        help_text=_("By Instance Availability Notification when a study is complete."),
+    )
+    # How it is connected.
+    max_associations = models.PositiveSmallIntegerField(
+        _("associations at once"), null=True, blank=True, help_text=_("Empty: no limit of its own.")
+    )
+    tls = models.BooleanField(
+        _("is called over TLS"), default=False, help_text=_("Associations we open to it.")
+    )
+    require_tls = models.BooleanField(
+        _("only over TLS"),
+        default=False,
+        help_text=_("Refuse this AE title on a connection that is not encrypted."),
+    )
+    certificate_sha256 = models.CharField(
+        _("fingerprint of its certificate"),
+        max_length=64,
+        blank=True,
+        help_text=_("SHA-256 in hexadecimal; the device then has to show this certificate."),
+    )
+    identity_user = models.CharField(
+        _("user name it has to give"),
+        max_length=64,
+        blank=True,
+        help_text=_("User identity negotiation (PS3.7 D.3.3.7); empty: none is asked for."),
+    )
+    identity_password = models.CharField(
+        _("password it has to give"), max_length=128, blank=True, editable=False
+    )  # hashed
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     echoed_at = models.DateTimeField(_("last echo test"), null=True, blank=True)
     echo_result = models.CharField(_("result of the echo test"), max_length=200, blank=True)
@@ -79,6 +162,12 @@ class Device(models.Model):
                 condition=models.Q(check_address=False) | ~models.Q(host=""),
                 name="device_checked_has_host",
                 violation_error_message=_("A device whose address is checked needs a host."),
+            ),
+            # At least one association, and no flood of them.
+            models.CheckConstraint(
+                condition=models.Q(parallel_associations__gte=1, parallel_associations__lte=8),
+                name="device_parallel_in_range",
+                violation_error_message=_("Images are sent over 1 to 8 associations at once."),
             ),
         ]
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from apps.dimse import messages, offers
 from apps.dimse.association import Request
 from apps.dimse.handlers.commitment import ask_for_commitment
+from apps.dimse.handlers.query import find_studies
+from apps.dimse.handlers.retrieve import get_studies, move_studies
 from apps.dimse.handlers.steps import create_step, get_step, set_step
 from apps.dimse.handlers.storage import store
-from apps.dimse.handlers.worklist import find
+from apps.dimse.handlers.worklist import find_steps
 from apps.dimse.status import NotAuthorizedError, UnrecognizedOperationError
 
 Handler = Callable[[Request], None]
@@ -18,24 +20,32 @@ def echo(request: Request) -> None:
     request.respond(0)
 
 
-_BY_OPERATION: dict[int, tuple[Handler, Callable[[str], bool]]] = {
-    messages.C_ECHO_RQ: (echo, lambda uid: uid == offers.VERIFICATION),
-    messages.C_STORE_RQ: (store, offers.is_storage),
-    messages.C_FIND_RQ: (find, lambda uid: uid == offers.WORKLIST),
-    messages.N_CREATE_RQ: (create_step, lambda uid: uid == offers.MPPS),
-    messages.N_SET_RQ: (set_step, lambda uid: uid == offers.MPPS),
-    messages.N_GET_RQ: (get_step, lambda uid: uid in {offers.MPPS, offers.MPPS_RETRIEVE}),
-    messages.N_ACTION_RQ: (ask_for_commitment, lambda uid: uid == offers.COMMITMENT),
+_BY_SERVICE: dict[tuple[int, str], Handler] = {
+    (messages.C_ECHO_RQ, offers.VERIFICATION): echo,
+    (messages.C_FIND_RQ, offers.WORKLIST): find_steps,
+    (messages.C_FIND_RQ, offers.PATIENT_FIND): find_studies,
+    (messages.C_FIND_RQ, offers.STUDY_FIND): find_studies,
+    (messages.C_MOVE_RQ, offers.PATIENT_MOVE): move_studies,
+    (messages.C_MOVE_RQ, offers.STUDY_MOVE): move_studies,
+    (messages.C_GET_RQ, offers.PATIENT_GET): get_studies,
+    (messages.C_GET_RQ, offers.STUDY_GET): get_studies,
+    (messages.N_CREATE_RQ, offers.MPPS): create_step,
+    (messages.N_SET_RQ, offers.MPPS): set_step,
+    (messages.N_GET_RQ, offers.MPPS): get_step,
+    (messages.N_GET_RQ, offers.MPPS_RETRIEVE): get_step,
+    (messages.N_ACTION_RQ, offers.COMMITMENT): ask_for_commitment,
 }
-_NOBODY: tuple[Handler, Callable[[str], bool]] = (echo, lambda _uid: False)
 
 
 def handler_for(request: Request) -> Handler:
     """Who answers; raises UnrecognizedOperationError, NotAuthorizedError."""
-    abstract_syntax = request.context.abstract_syntax
-    handler, fits = _BY_OPERATION.get(request.command.field, _NOBODY)
-    if not fits(abstract_syntax):
+    device, abstract_syntax = request.association.device, request.context.abstract_syntax
+    operation = request.command.field
+    handler = _BY_SERVICE.get((operation, abstract_syntax))
+    if operation == messages.C_STORE_RQ and offers.is_storage(device, abstract_syntax):
+        handler = store
+    if handler is None:
         raise UnrecognizedOperationError
-    if not offers.allowed(request.association.device, abstract_syntax):
+    if not offers.allowed(device, abstract_syntax):
         raise NotAuthorizedError
     return handler

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ANSWERS_PER_WRITE = 16
 
 
-def find(request: Request) -> None:
+def find_steps(request: Request) -> None:
     """Pending answers, then success; ended early by a C-CANCEL."""
     association = request.association
     asked = identifiers.decode(request.data_set(), request.context.transfer_syntax)

@@ -2,6 +2,7 @@
 
 from apps.studies.services.keeping import Kept, kept_instances
 from apps.studies.services.matching import match_automatically, match_study
+from apps.studies.services.outgoing import Outgoing, header_json, outgoing
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.settling import settle_study
 from apps.studies.services.storing import Outcome, Stored, store_instances
@@ -11,12 +12,15 @@ __all__ = [
     "Kept",
     "NotFailedError",
     "Outcome",
+    "Outgoing",
     "Stored",
     "discard_file",
+    "header_json",
     "kept_instances",
     "match_automatically",
     "match_study",
     "note_viewing",
+    "outgoing",
     "retry_file",
     "settle_study",
     "store_instances",
