@@ -15,9 +15,9 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dsutils import create_file_meta
 
-from apps.dimse import services
 from apps.dimse.limits import Limits
 from apps.dimse.listener import Listener
+from apps.dimse.services import Throttle, noting
 from apps.studies.spool import Spool
 from apps.worklist.models import Device
 from tests.factories import DeviceFactory
@@ -45,8 +45,8 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
 
 @pytest.fixture(autouse=True)
 def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_rejections", services.Throttle(seconds=60, per_hour=200))
-    monkeypatch.setattr(services, "_questions", services.Throttle(seconds=600, per_hour=200))
+    monkeypatch.setattr(noting, "_rejections", Throttle(seconds=60, per_hour=200))
+    monkeypatch.setattr(noting, "_questions", Throttle(seconds=600, per_hour=200))
 
 
 @pytest.fixture

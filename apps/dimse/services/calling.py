@@ -1,0 +1,74 @@
+"""Associations of ours to devices, for rare work that pynetdicom does well enough."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association as RequestingAssociation
+
+from apps.worklist.models import Device
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
+
+
+class CalledDeviceFailed(Exception):
+    """A device that we call does not answer as it should."""
+
+
+class DeviceWithoutAddress(CalledDeviceFailed):
+    """A device without a host cannot be called."""
+
+    message = _("The device has no address: enter its host first.")
+
+    def __init__(self) -> None:
+        super().__init__(str(self.message))
+
+
+@contextmanager
+def calling(
+    device: Device, *sop_classes: str, roles: Sequence[Any] = ()
+) -> Iterator[RequestingAssociation]:
+    """An association of ours to a device, released at the end; raises CalledDeviceFailed."""
+    if not device.host:
+        raise DeviceWithoutAddress
+    entity = AE(ae_title=settings.OPENPACS_AE_TITLE)
+    entity.connection_timeout = CONNECT_SECONDS
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = ANSWER_SECONDS
+    for sop_class in sop_classes:
+        entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    association = entity.associate(
+        device.host, device.port, ae_title=device.ae_title, ext_neg=list(roles)
+    )
+    if not association.is_established:
+        raise CalledDeviceFailed(_why_not(association, device))
+    try:
+        yield association
+    finally:
+        association.release()
+
+
+def expect_success(answer: Dataset) -> None:
+    if "Status" not in answer:
+        raise CalledDeviceFailed(gettext("The device did not answer in time."))
+    if answer.Status != 0:
+        raise CalledDeviceFailed(
+            gettext("The device answered with status %(status)s.")
+            % {"status": f"0x{answer.Status:04X}"}
+        )
+
+
+def _why_not(association: RequestingAssociation, device: Device) -> str:
+    where = f"{device.host}:{device.port}"
+    if association.is_rejected:
+        return gettext("The device at %(where)s refuses our AE title or its own.") % {
+            "where": where
+        }
+    if association.acceptor.primitive is not None:
+        return gettext("The device at %(where)s does not offer this service.") % {"where": where}
+    return gettext("Nothing answers at %(where)s.") % {"where": where}
