@@ -42,6 +42,8 @@ _BULK_VRS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT"})
 _LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_PIXEL_GROUP = 0x7FE0
 _PREAMBLE = 128
 _EXPLICIT = struct.Struct("<HH2sH")
 _IMPLICIT = struct.Struct("<HHL")
@@ -88,9 +90,13 @@ class Header:
     def text(self, tag: int) -> str:
         """A value as text, all values of it, padding removed."""
         raw = self.values.get(tag, b"")
-        charset = self.values.get(0x00080005, b"").decode("ascii", "replace").strip(" \0")
-        text = raw.decode("ascii") if raw.isascii() else decode(raw, charset)
+        text = raw.decode("ascii") if raw.isascii() else decode(raw, self.character_set)
         return text.replace("\0", "").strip()
+
+    @property
+    def character_set(self) -> str:
+        """Specific Character Set (0008,0005), its terms apart by backslashes."""
+        return _ascii(self.values.get(0x00080005, b""))
 
     def integer(self, tag: int) -> int | None:
         """An IS or US value; None where there is none or it is no number."""
@@ -238,24 +244,65 @@ def _ascii(raw: bytes) -> str:
 def _read_dataset(buffer: Buffer, header: Header) -> Header:
     """Fill in values, data, bulk and pixels by walking from the start of the data set."""
     explicit_vr = explicit(header.transfer_syntax_uid)
+    run = _explicit_run if explicit_vr else _implicit_run
     kept: list[bytes] = []
-    copied = end = header.dataset_offset
-    for element in elements(buffer, header.dataset_offset, len(buffer), explicit_vr=explicit_vr):
+    copied = position = header.dataset_offset
+    size = len(buffer)
+    while True:
+        position = run(buffer, position, size, header.values)
+        if position + 8 > size:
+            position = size
+            break
+        element = _element(buffer, position, explicit_vr)
         if element.tag in PIXEL_TAGS:
             header.pixels = element
-            end = element.start
             break
-        end = element.offset if element.length == UNDEFINED else element.offset + element.length
+        following = _after(buffer, element, size, explicit_vr, 0)
         if _is_bulk(element):
-            kept += [bytes(buffer[copied : element.start]), _emptied(element)]
-            copied = end
+            kept += [bytes(buffer[copied:position]), _emptied(element)]
+            copied = following
             header.bulk.append((element.tag, element.vr.decode(), element.offset, element.length))
         elif element.length != UNDEFINED and element.vr != b"SQ":
-            header.values[element.tag] = bytes(buffer[element.offset : end])
-    else:
-        end = len(buffer)
-    header.data = b"".join([*kept, bytes(buffer[copied:end])])
+            header.values[element.tag] = bytes(buffer[element.offset : following])
+        position = following
+    header.data = b"".join([*kept, bytes(buffer[copied:position])])
     return header
+
+
+def _explicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
+    """Take ordinary elements into `values`; returns where the first other one starts.
+
+    One tight loop over what nearly all elements of nearly all files are: known VR, value
+    at hand. Everything else is left to `_element`, which looks more closely.
+    """
+    unpack, unpack_long, last = _EXPLICIT.unpack_from, _LONG.unpack_from, end - 12
+    while position <= last:
+        group, number, vr, length = unpack(buffer, position)
+        offset = position + 8
+        if vr not in _SHORT_VRS:
+            if vr not in _LONG_VRS:
+                return position
+            length, offset = unpack_long(buffer, offset)[0], offset + 4
+        following = offset + length
+        if length > BULK_BYTES or group >= _PIXEL_GROUP or following > end:
+            return position
+        if vr != b"SQ":
+            values[group << 16 | number] = bytes(buffer[offset:following])
+        position = following
+    return position
+
+
+def _implicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
+    """The same for implicit VR, where a length is all there is to see."""
+    unpack, last = _IMPLICIT.unpack_from, end - 8
+    while position <= last:
+        group, number, length = unpack(buffer, position)
+        following = position + 8 + length
+        if length > BULK_BYTES or group >= _PIXEL_GROUP or following > end:
+            return position
+        values[group << 16 | number] = bytes(buffer[position + 8 : following])
+        position = following
+    return position
 
 
 def _is_bulk(element: Element) -> bool:
