@@ -1,6 +1,6 @@
 """The verbs of the studies room."""
 
-from apps.studies.services.keeping import Kept, kept_instances
+from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.matching import match_automatically, match_study
 from apps.studies.services.outgoing import Outgoing, header_json, outgoing
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
@@ -16,6 +16,8 @@ __all__ = [
     "Stored",
     "discard_file",
     "header_json",
+    "is_complete",
+    "is_unaltered",
     "kept_instances",
     "match_automatically",
     "match_study",

@@ -1,7 +1,8 @@
 """Which objects are safe here: stored whole, or durable in the spool."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydicom import dcmread
@@ -13,6 +14,8 @@ from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500
+CHUNK = 4 << 20  # bytes read at once
+Check = Callable[[Instance], bool]
 
 
 @dataclass(frozen=True)
@@ -24,33 +27,58 @@ class Kept:
     whole: bool = True
 
 
-def kept_instances(uids: Sequence[str]) -> dict[str, Kept]:
-    """Those of these SOP Instance UIDs that are known, each looked for in the storage."""
-    # The spool first: a file leaves it only when its row is there. What the row says goes
-    # before a copy in the spool, which will be dropped as a duplicate of it.
-    return {**_spooled(uids), **_stored(uids)}
+def is_complete(row: Instance) -> bool:
+    """Is the file of an instance there, and as long as it was? Does not read it."""
+    try:
+        kept = stored_files().size(row.file_name)
+    except OSError as error:
+        log.error("%s is not safe: %s", row.file_name, type(error).__name__)  # noqa: TRY400 - no trace
+        return False
+    if kept != row.size:
+        log.error("%s is not safe: %d bytes long instead of %d", row.file_name, kept, row.size)
+    return kept == row.size
 
 
-def _stored(uids: Sequence[str]) -> dict[str, Kept]:
+def is_unaltered(row: Instance) -> bool:
+    """Read the whole file of an instance: has it the bytes that were stored?"""
+    if not is_complete(row):
+        return False
+    digest = hashlib.sha256()
+    try:
+        for offset in range(0, row.size, CHUNK):
+            piece = stored_files().read(row.file_name, offset, min(CHUNK, row.size - offset))
+            digest.update(piece)
+    except OSError as error:
+        log.error("%s cannot be read: %s", row.file_name, type(error).__name__)  # noqa: TRY400
+        return False
+    if digest.hexdigest() != row.sha256:
+        log.error("%s is not safe: its bytes have changed", row.file_name)
+    return digest.hexdigest() == row.sha256
+
+
+def kept_instances(uids: Sequence[str], *, check: Check = is_complete) -> dict[str, Kept]:
+    """Those of these SOP Instance UIDs that are known, each with a look at its file.
+
+    `check` is how closely to look: `is_complete`, or `is_unaltered`, which reads every byte.
+    """
+    found = _stored(uids, check)
+    missing = [uid for uid in uids if uid not in found]
+    if not missing:
+        return found
+    spooled = _spooled(missing)
+    # A file leaves the spool when its row is there: between the two looks, for example.
+    between = _stored([uid for uid in missing if uid not in spooled], check)
+    return {**found, **spooled, **between}
+
+
+def _stored(uids: Sequence[str], check: Check) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     for start in range(0, len(uids), AT_ONCE):
         rows = Instance.objects.filter(sop_instance_uid__in=uids[start : start + AT_ONCE])
         for row in rows.light().select_related("series__study"):
             study = row.series.study.study_instance_uid
-            whole = _is_whole(row.file_name, row.size)
-            found[row.sop_instance_uid] = Kept(row.sop_class_uid, study, whole)
+            found[row.sop_instance_uid] = Kept(row.sop_class_uid, study, check(row))
     return found
-
-
-def _is_whole(name: str, size: int) -> bool:
-    try:
-        kept = stored_files().size(name)
-    except OSError as error:
-        log.error("%s is not safe: %s", name, type(error).__name__)  # noqa: TRY400 - no trace
-        return False
-    if kept != size:
-        log.error("%s is not safe: %d bytes long instead of %d", name, kept, size)
-    return kept == size
 
 
 def _spooled(uids: Sequence[str]) -> dict[str, Kept]:
