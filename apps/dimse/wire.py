@@ -1,9 +1,10 @@
 """PDUs on a TCP connection (PS3.8 9.3): read in place, written in one piece."""
 
 import socket
+import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from apps.dimse.limits import Limits
 
@@ -11,6 +12,7 @@ ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ = 0x01, 0x02, 0x03
 P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 0x04, 0x05, 0x06, 0x07
 HEADER = struct.Struct(">BxL")
 TICK_SECONDS = 1  # how often a waiting read looks at its deadline and at the listener
+MOST_PIECES = 1000  # of one system call; Linux takes 1024
 TIMEVAL = struct.Struct("ll")
 # Acknowledge at once, re-armed after every read: peers that leave Nagle's algorithm on wait
 # for it twice per image, 40 ms each time. Linux only.
@@ -72,20 +74,28 @@ class Wire:
 
         Raises ProtocolError for anything else before more than a header is taken in.
         """
+        return self._read_first({ASSOCIATE_RQ: 68})[1]
+
+    def read_associate_answer(self) -> tuple[int, bytes]:
+        """What answers an A-ASSOCIATE-RQ of ours, type and body; raises ProtocolError."""
+        return self._read_first({ASSOCIATE_AC: 68, ASSOCIATE_RJ: 4, ABORT: 4})
+
+    def _read_first(self, smallest: dict[int, int]) -> tuple[int, bytes]:
+        """The first PDU of a connection: one of these types, of at least so many bytes."""
         deadline = time.monotonic() + self.limits.handshake_seconds
         self._fill(HEADER.size, deadline, idle=True)
         kind, length = HEADER.unpack_from(self._view)
-        if kind != ASSOCIATE_RQ:
-            raise ProtocolError("no A-ASSOCIATE-RQ", reason=UNEXPECTED_PDU)
-        if not 68 <= length <= self.limits.associate_pdu:
-            raise ProtocolError(f"A-ASSOCIATE-RQ of {length} bytes")
+        if kind not in smallest:
+            raise ProtocolError("no PDU that begins an association", reason=UNEXPECTED_PDU)
+        if not smallest[kind] <= length <= self.limits.associate_pdu:
+            raise ProtocolError(f"PDU of type {kind} with {length} bytes")
         self._resize(HEADER.size + length)
         self._fill(HEADER.size + length, deadline, idle=True)
         body = bytes(self._view[HEADER.size : HEADER.size + length])
         # From now on: room for several P-DATA PDUs of the size we announce.
         self._resize(4 * (HEADER.size + self.limits.max_pdu))
         self._start += HEADER.size + length
-        return body
+        return kind, body
 
     def read(self, *, idle: bool) -> tuple[int, memoryview]:
         """The next PDU: its type and body.
@@ -115,10 +125,28 @@ class Wire:
         except OSError as error:
             raise PeerGoneError(str(error)) from None
 
-    def send(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes | memoryview) -> None:
         """Write one or more whole PDUs at once."""
         try:
             self.connection.sendall(b"".join(parts))
+        except BlockingIOError:
+            raise PeerGoneError("the peer does not read") from None
+        except OSError as error:
+            raise PeerGoneError(str(error)) from None
+
+    def send_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write whole PDUs that are given in pieces, without a copy of them all."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            self.send(*pieces)
+            return
+        deadline = time.monotonic() + self.limits.object_seconds
+        left = list(pieces)
+        try:
+            while left:
+                sent = self.connection.sendmsg(left[:MOST_PIECES])
+                left = _beyond(left, sent)
+                if left and time.monotonic() > deadline:
+                    raise PeerGoneError("the peer reads too slowly")
         except BlockingIOError:
             raise PeerGoneError("the peer does not read") from None
         except OSError as error:
@@ -197,6 +225,19 @@ class Wire:
         whole = int(seconds)
         value = TIMEVAL.pack(whole, int((seconds - whole) * 1_000_000))
         self.connection.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def _beyond(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
+    """What is left of the pieces after so many bytes."""
+    for index, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[index + 1 :]]
+        sent -= len(piece)
+    return []
+
+
+def release_rq() -> bytes:
+    return HEADER.pack(RELEASE_RQ, 4) + bytes(4)
 
 
 def release_rp() -> bytes:
