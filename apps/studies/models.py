@@ -112,8 +112,20 @@ class Study(models.Model):
                 condition=models.Q(patient_name__contains="="),
                 name="study_by_several_names",
             ),
-            models.Index(fields=["patient_identifier"], name="study_by_patient_id"),
-            models.Index(fields=["accession_number"], name="study_by_accession"),
+            # One number, or numbers that begin alike.
+            models.Index(
+                fields=["patient_identifier"],
+                name="study_by_patient_number",
+                opclasses=["text_pattern_ops"],
+            ),
+            models.Index(
+                fields=["accession_number"],
+                name="study_by_accession_number",
+                opclasses=["text_pattern_ops"],
+            ),
+            models.Index(fields=["patient_birth_date"], name="study_by_birth_date"),
+            # Few physicians: all their names are read, then studies by those that fit.
+            models.Index(fields=["referring_physician"], name="study_by_referrer"),
             # The settling sweep: studies still receiving, oldest image first.
             models.Index(
                 fields=["last_instance_at"],
