@@ -28,6 +28,14 @@ OPENPACS_BIND = env("OPENPACS_BIND", default="127.0.0.1")
 CALLED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - everywhere: called here
 OPENPACS_HTTP_PORT = env.int("OPENPACS_HTTP_PORT", default=8000)
 OPENPACS_DICOM_PORT = env.int("OPENPACS_DICOM_PORT", default=11112)
+OPENPACS_DICOM_TLS_PORT = env.int("OPENPACS_DICOM_TLS_PORT", default=0)  # 0: closed, as above
+OPENPACS_DICOM_TLS_CERTIFICATE = env("OPENPACS_DICOM_TLS_CERTIFICATE", default="")
+OPENPACS_DICOM_TLS_KEY = env("OPENPACS_DICOM_TLS_KEY", default="")
+OPENPACS_DICOM_TLS_CA = env("OPENPACS_DICOM_TLS_CA", default="")
+OPENPACS_DICOM_TLS_CLIENTS = env("OPENPACS_DICOM_TLS_CLIENTS", default="none")
+OPENPACS_DICOM_PROCESSES = env.int("OPENPACS_DICOM_PROCESSES", default=min(os.cpu_count() or 1, 4))
+OPENPACS_DISK_LOW = env.int("OPENPACS_DISK_LOW", default=2 << 30)  # bytes free
+OPENPACS_DISK_HARD = env.int("OPENPACS_DISK_HARD", default=512 << 20)
 OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
 # Where our own programs call the listener (the simulator, the demo).
 OPENPACS_DICOM_HOST = env("OPENPACS_DICOM_HOST", default="") or CALLED.get(
@@ -171,7 +179,7 @@ if REDIS_URL:
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "folder": str(BROKER_DIR),
-        "polling_interval": 0.1,
+        "polling_interval": 0.02,
     }
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

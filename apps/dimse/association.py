@@ -51,10 +51,12 @@ class Association:
         address: str,
         contexts: dict[int, Context],
         max_pdu: int,
+        extended: dict[str, bytes] | None = None,
     ) -> None:
         self.wire = connection
         self.device = device
         self.contexts = contexts
+        self.extended = extended or {}  # SOP class to the bytes settled (PS3.4 C.5)
         self.origin = Origin(protocol="dimse", peer=device.ae_title, address=address)
         self.stored: list[Path] = []  # files of this association, to wait for at release
         self.unannounced: list[str] = []  # of these, what the ingest task does not know yet

@@ -14,11 +14,12 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from apps.audit.services import Origin
-from apps.dimse import negotiation, offers, wire
+from apps.dimse import negotiation, offers, proposals, wire
 from apps.dimse.association import Association
 from apps.dimse.conversation import Conversation, abort
 from apps.dimse.limits import DEFAULT_LIMITS, Limits
-from apps.dimse.negotiation import ACCEPTED, Proposal, Rejection
+from apps.dimse.negotiation import ACCEPTED, Rejection
+from apps.dimse.proposals import Proposal
 from apps.dimse.services import note_rejection, note_seen
 from apps.worklist.models import Device
 
@@ -96,7 +97,7 @@ class Listener:
 
     def _talk(self, link: wire.Wire, address: str) -> None:
         try:
-            proposal = negotiation.parse(link.read_associate())
+            proposal = proposals.parse(link.read_associate())
         except wire.ProtocolError as error:
             logger.warning("no association from %s: %s", address, error)
             abort(link, error)
@@ -189,13 +190,15 @@ def _is_at(host: str, address: str) -> bool:
 
 
 def _establish(link: wire.Wire, proposal: Proposal, device: Device, address: str) -> Association:
-    answers = negotiation.choose(
-        proposal.contexts,
-        accepts=lambda uid: offers.result_for(device, uid),
-        transfer_syntax=offers.transfer_syntax_for,
-    )
-    link.send(negotiation.accept_pdu(proposal, answers, max_pdu=link.limits.max_pdu))
-    accepted = {one.identifier: one for one, result in answers if result == ACCEPTED}
+    answers = [offers.answer(device, proposal, offer) for offer in proposal.contexts]
+    extended = offers.extended(device, proposal)
+    max_pdu = link.limits.max_pdu
+    link.send(negotiation.accept_pdu(proposal, answers, extended=extended, max_pdu=max_pdu))
     return Association(
-        link, device=device, address=address, contexts=accepted, max_pdu=proposal.max_pdu
+        link,
+        device=device,
+        address=address,
+        contexts={one.context.identifier: one.context for one in answers if one.result == ACCEPTED},
+        max_pdu=proposal.max_pdu,
+        extended=extended,
     )

@@ -1,27 +1,21 @@
-"""Association negotiation as the accepting side (PS3.8 9.3.2 to 9.3.4)."""
+"""Our answers to a proposed association (PS3.8 9.3.3 and 9.3.4)."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from pynetdicom._globals import DEFAULT_MAX_LENGTH
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
-from pynetdicom.presentation import PresentationContext
-
-from apps.dimse.wire import ASSOCIATE_RQ, HEADER, ProtocolError
+from apps.dimse import proposals
+from apps.dimse.proposals import Proposal
+from apps.dimse.wire import ASSOCIATE_AC, ASSOCIATE_RJ, HEADER
 
 IMPLEMENTATION_UID = "2.25.305663523887491605014421058460515682920"
 IMPLEMENTATION_VERSION = "OPENPACS_0_1"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+PROTOCOL_VERSION = 1
 ACCEPTED, USER_REJECTION, ABSTRACT_UNKNOWN, TRANSFER_UNKNOWN = 0, 1, 3, 4
-MIN_PDU = 4096  # what we send to peers that announce absurdly little
+_FIXED = struct.Struct(">HH16s16s32x")
+_ITEM = struct.Struct(">BxH")
+_CONTEXT = struct.Struct(">BxBx")
 
 
 @dataclass(frozen=True)
@@ -44,134 +38,92 @@ LIMIT_EXCEEDED = Rejection(2, 3, 2, "too many associations")
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """What the peer proposes in its A-ASSOCIATE-RQ."""
-
-    called: str
-    calling: str
-    protocol_version: int
-    application_context: str
-    contexts: list[PresentationContext]
-    max_pdu: int
-    roles: dict[str, tuple[bool, bool]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Context:
-    """An accepted presentation context."""
+    """An accepted presentation context.
+
+    `scu_role`, `scp_role`: what the peer is in it. It is the SCP of storage classes where it
+    gets images by C-GET (PS3.4 C.4.3.1.4), of storage commitment where it reports to us.
+    """
 
     identifier: int
     abstract_syntax: str
     transfer_syntax: str
+    scu_role: bool = True
+    scp_role: bool = False
 
 
-def parse(body: bytes) -> Proposal:
-    """The body of an A-ASSOCIATE-RQ; raises ProtocolError for whatever cannot be read."""
-    try:
-        pdu = A_ASSOCIATE_RQ()
-        pdu.decode(HEADER.pack(ASSOCIATE_RQ, len(body)) + body)
-        primitive = pdu.to_primitive()
-        return _proposal(pdu, primitive)
-    except (ProtocolError, RecursionError, MemoryError):
-        raise ProtocolError("A-ASSOCIATE-RQ cannot be read") from None
-    except Exception as error:  # noqa: BLE001 - the codec raises whatever bytes make it raise
-        raise ProtocolError(f"A-ASSOCIATE-RQ cannot be read: {type(error).__name__}") from None
+@dataclass(frozen=True)
+class Answer:
+    """Our answer to one proposed context; `result` as in PS3.8 table 9-18, 0: accepted."""
+
+    context: Context
+    result: int
 
 
-def _proposal(pdu: Any, primitive: Any) -> Proposal:
-    max_pdu = DEFAULT_MAX_LENGTH
-    roles: dict[str, tuple[bool, bool]] = {}
-    for item in primitive.user_information:
-        if isinstance(item, MaximumLengthNotification):
-            max_pdu = item.maximum_length_received
-        elif isinstance(item, SCP_SCU_RoleSelectionNegotiation):
-            roles[str(item.sop_class_uid)] = (bool(item.scu_role), bool(item.scp_role))
-    return Proposal(
-        called=primitive.called_ae_title.strip(),
-        calling=primitive.calling_ae_title.strip(),
-        protocol_version=pdu.protocol_version,
-        application_context=str(primitive.application_context_name),
-        contexts=list(primitive.presentation_context_definition_list),
-        max_pdu=max(max_pdu, MIN_PDU) if max_pdu else 0,
-        roles=roles,
-    )
-
-
-def choose(
-    contexts: Iterable[PresentationContext],
-    *,
-    accepts: Callable[[str], int],
-    transfer_syntax: Callable[[str, list[str]], str | None],
-) -> list[tuple[Context, int]]:
-    """Our answer to each proposed context: the context and its result (0: accepted).
-
-    `accepts(abstract syntax)` gives the result; `transfer_syntax(abstract syntax, proposed)`
-    the one we take, or None.
-    """
-    answers = []
-    for proposed in contexts:
-        abstract = str(proposed.abstract_syntax)
-        offered = [str(uid) for uid in proposed.transfer_syntax]
-        result = accepts(abstract)
-        taken = transfer_syntax(abstract, offered) if result == ACCEPTED else None
-        if result == ACCEPTED and taken is None:
-            result = TRANSFER_UNKNOWN
-        identifier = int(proposed.context_id or 0)
-        fallback = offered[0] if offered else ""
-        answers.append((Context(identifier, abstract, taken or fallback), result))
-    return answers
-
-
-def accept_pdu(proposal: Proposal, answers: list[tuple[Context, int]], *, max_pdu: int) -> bytes:
+def accept_pdu(
+    proposal: Proposal, answers: Iterable[Answer], *, extended: dict[str, bytes], max_pdu: int
+) -> bytes:
     """The A-ASSOCIATE-AC."""
-    primitive = A_ASSOCIATE()
-    primitive.application_context_name = APPLICATION_CONTEXT
-    primitive.calling_ae_title = proposal.calling
-    primitive.called_ae_title = proposal.called
-    primitive.result = 0x00
-    primitive.presentation_context_definition_results_list = [
-        _result(context, result) for context, result in answers
-    ]
-    primitive.user_information = _user_information(proposal, answers, max_pdu)
-    encoded: bytes = A_ASSOCIATE_AC(primitive).encode()
-    return encoded
+    answers = list(answers)
+    fixed = _FIXED.pack(PROTOCOL_VERSION, 0, _title(proposal.called), _title(proposal.calling))
+    body = [fixed, _item(proposals.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())]
+    body += [_answer(one) for one in answers]
+    information = _user_information(proposal, answers, extended, max_pdu)
+    body.append(_item(proposals.USER_INFORMATION, b"".join(information)))
+    encoded = b"".join(body)
+    return HEADER.pack(ASSOCIATE_AC, len(encoded)) + encoded
 
 
 def reject_pdu(rejection: Rejection) -> bytes:
     """The A-ASSOCIATE-RJ."""
-    pdu = A_ASSOCIATE_RJ()
-    pdu.result, pdu.source = rejection.result, rejection.source
-    pdu.reason_diagnostic = rejection.reason
-    encoded: bytes = pdu.encode()
-    return encoded
+    body = bytes((0, rejection.result, rejection.source, rejection.reason))
+    return HEADER.pack(ASSOCIATE_RJ, len(body)) + body
 
 
-def _result(answer: Context, result: int) -> PresentationContext:
-    context = PresentationContext()
-    context.context_id = answer.identifier
-    context.abstract_syntax = answer.abstract_syntax
-    context.transfer_syntax = [answer.transfer_syntax]
-    context.result = result
-    return context
+def _answer(answer: Answer) -> bytes:
+    context = answer.context
+    syntax = _item(proposals.TRANSFER_SYNTAX, context.transfer_syntax.encode("ascii", "replace"))
+    head = _CONTEXT.pack(context.identifier, answer.result)
+    return _item(proposals.ANSWERED_CONTEXT, head + syntax)
 
 
 def _user_information(
-    proposal: Proposal, answers: list[tuple[Context, int]], max_pdu: int
-) -> list[Any]:
-    length = MaximumLengthNotification()
-    length.maximum_length_received = max_pdu
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = IMPLEMENTATION_UID
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION
-    accepted = {context.abstract_syntax for context, result in answers if result == ACCEPTED}
-    roles = [_role(uid, proposal.roles[uid]) for uid in sorted(proposal.roles.keys() & accepted)]
-    return [length, implementation, version, *roles]
+    proposal: Proposal, answers: list[Answer], extended: dict[str, bytes], max_pdu: int
+) -> list[bytes]:
+    items = [
+        _item(proposals.MAX_LENGTH, struct.pack(">L", max_pdu)),
+        _item(proposals.IMPLEMENTATION_CLASS, IMPLEMENTATION_UID.encode()),
+        *_roles(proposal, answers),
+        _item(proposals.IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION.encode()),
+    ]
+    for sop_class, settled in extended.items():
+        items.append(_item(proposals.EXTENDED, _counted(sop_class.encode()) + settled))
+    if proposal.identity is not None and proposal.identity.wants_answer:
+        # Nothing to say but that the user is welcome (PS3.7 D.3.3.7.2).
+        items.append(_item(proposals.IDENTITY_ANSWER, _counted(b"")))
+    return items
 
 
-def _role(abstract_syntax: str, proposed: tuple[bool, bool]) -> SCP_SCU_RoleSelectionNegotiation:
-    # We are the SCP here: the peer may be the SCU, not the SCP (PS3.7 D.3.3.4).
-    item = SCP_SCU_RoleSelectionNegotiation()
-    item.sop_class_uid = abstract_syntax
-    item.scu_role, item.scp_role = proposed[0], False
-    return item
+def _roles(proposal: Proposal, answers: list[Answer]) -> list[bytes]:
+    """PS3.7 D.3.3.4: what we take of each role that was proposed."""
+    settled = {
+        answer.context.abstract_syntax: (answer.context.scu_role, answer.context.scp_role)
+        for answer in answers
+        if answer.result == ACCEPTED and answer.context.abstract_syntax in proposal.roles
+    }
+    return [
+        _item(proposals.ROLES, _counted(sop_class.encode()) + bytes(roles))
+        for sop_class, roles in settled.items()
+    ]
+
+
+def _item(kind: int, value: bytes) -> bytes:
+    return _ITEM.pack(kind, len(value)) + value
+
+
+def _counted(value: bytes) -> bytes:
+    return struct.pack(">H", len(value)) + value
+
+
+def _title(title: str) -> bytes:
+    return title.encode("ascii", "replace").ljust(16)

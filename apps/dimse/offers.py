@@ -11,7 +11,15 @@ from pynetdicom.presentation import AllStoragePresentationContexts
 
 from apps.dicom.uids import valid_uid
 from apps.dimse.identifiers import ENCODINGS
-from apps.dimse.negotiation import ABSTRACT_UNKNOWN, ACCEPTED, USER_REJECTION
+from apps.dimse.negotiation import (
+    ABSTRACT_UNKNOWN,
+    ACCEPTED,
+    TRANSFER_UNKNOWN,
+    USER_REJECTION,
+    Answer,
+    Context,
+)
+from apps.dimse.proposals import Offer, Proposal
 from apps.worklist.models import Device
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -24,11 +32,17 @@ AVAILABILITY = "1.2.840.10008.5.1.4.33"
 PATIENT_FIND, STUDY_FIND = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1"
 PATIENT_MOVE, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2"
 PATIENT_GET, STUDY_GET = "1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3"
+_GET = {PATIENT_GET, STUDY_GET}
 STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 # New and retired storage classes that the table does not know live below the same root.
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # Inflating is unbounded: a few kilobytes become gigabytes.
 _REFUSED_SYNTAXES = frozenset({str(DeflatedExplicitVRLittleEndian), "1.2.840.10008.1.2.4.95"})
+# Byte by byte what we offer of extended negotiation. Patient and Study Root C-FIND (PS3.4
+# C.5.1.1): relational queries, date-time matching, no fuzzy matching, timezone adjustment.
+_EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 0, 1)))
+# Storage (PS3.4 B.3.1): level 2, everything is kept; attributes may be corrected.
+_EXTENDED_STORAGE = bytes((2, 0, 0, 0, 1, 0))
 _LESS_WANTED = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian)})
 _RIGHTS = {
     VERIFICATION: "active",
@@ -60,11 +74,45 @@ def allowed(device: Device, abstract_syntax: str) -> bool:
     return bool(right and getattr(device, right))
 
 
-def result_for(device: Device, abstract_syntax: str) -> int:
-    """The result of a presentation context, before its transfer syntax is looked at."""
+def answer(device: Device, proposal: Proposal, offer: Offer) -> Answer:
+    """Our answer to one proposed presentation context."""
+    abstract = offer.abstract_syntax
+    scu, scp = _roles(device, proposal, abstract)
+    result = _result(device, abstract, may=scu or scp)
+    taken = transfer_syntax_for(abstract, offer.transfer_syntaxes) if result == ACCEPTED else None
+    if result == ACCEPTED and taken is None:
+        result = TRANSFER_UNKNOWN
+    syntax = taken or offer.transfer_syntaxes[0]
+    return Answer(Context(offer.identifier, abstract, syntax, scu, scp), result)
+
+
+def extended(device: Device, proposal: Proposal) -> dict[str, bytes]:
+    """What we take of the extended negotiation: of each byte no more than we offer."""
+    settled = {}
+    for sop_class, proposed in proposal.extended.items():
+        offered = _EXTENDED.get(sop_class)
+        if offered and allowed(device, sop_class):
+            settled[sop_class] = bytes(map(min, proposed, offered))
+        elif is_storage(device, sop_class):
+            settled[sop_class] = _EXTENDED_STORAGE
+    return settled
+
+
+def _result(device: Device, abstract_syntax: str, *, may: bool) -> int:
     if abstract_syntax not in _RIGHTS and not is_storage(device, abstract_syntax):
         return ABSTRACT_UNKNOWN
-    return ACCEPTED if allowed(device, abstract_syntax) else USER_REJECTION
+    return ACCEPTED if may else USER_REJECTION
+
+
+def _roles(device: Device, proposal: Proposal, abstract_syntax: str) -> tuple[bool, bool]:
+    """Whether the device may be SCU and SCP of a class; it is SCU where it proposes nothing."""
+    scu, scp = proposal.roles.get(abstract_syntax, (True, False))
+    may_be_scp = False
+    if abstract_syntax == COMMITMENT:
+        may_be_scp = device.may_commit
+    elif is_storage(device, abstract_syntax):
+        may_be_scp = device.may_retrieve and bool(_GET & proposal.sop_classes)
+    return scu and allowed(device, abstract_syntax), scp and may_be_scp
 
 
 def transfer_syntax_for(abstract_syntax: str, proposed: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ from pynetdicom import AE
 from apps.dimse.identifiers import UnreadableError, decode
 from apps.dimse.listener import Listener
 from apps.dimse.messages import decode_command
-from apps.dimse.negotiation import parse
+from apps.dimse.proposals import parse
 from apps.dimse.wire import ProtocolError
 from apps.studies.spool import Spool
 from apps.worklist.models import Device
