@@ -209,6 +209,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
     },
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
+    "settle-commitments": {"task": "apps.dimse.tasks.settle_commitments", "schedule": 5.0},
+    "forget-commitments": {"task": "apps.dimse.tasks.forget_old_commitments", "schedule": 3600.0},
 }
 
 for sweep in CELERY_BEAT_SCHEDULE.values():

@@ -2,14 +2,15 @@
 
 import struct
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from apps.audit.services import Origin
 from apps.dimse import messages, wire
 from apps.dimse.messages import COMMAND, LAST, Command
+from apps.dimse.models import CommitmentRequest
 from apps.dimse.negotiation import Context
 from apps.dimse.wire import ProtocolError, Wire
 from apps.worklist.models import Device
@@ -22,22 +23,15 @@ class ReleasedError(Exception):
     """The peer asks to end the association in good order (A-RELEASE-RQ)."""
 
 
-@dataclass(frozen=True)
-class Commitment:
-    """What is to be reported about a storage commitment request (PS3.4 J.3.3)."""
-
-    transaction_uid: str
-    committed: list[tuple[str, str]]  # SOP class, SOP instance
-    failed: list[tuple[str, str, int]]  # and the failure reason (0008,1197)
-
-
 @dataclass
 class Pending:
-    """A commitment that the peer has not been told about yet."""
+    """A storage commitment that this association asked for and was not told about yet."""
 
-    commitment: Commitment
+    request_id: int
     context: Context
-    since: float = field(default_factory=time.monotonic)
+    row: CommitmentRequest | None = None  # from the report on, until its answer
+    message_id: int = 0
+    since: float = 0.0
 
 
 class Association:
@@ -62,6 +56,8 @@ class Association:
         self.unannounced: list[str] = []  # of these, what the ingest task does not know yet
         self.announced_at = time.monotonic()
         self.pending: list[Pending] = []
+        # Takes the answers of the peer to requests of ours (N-EVENT-REPORT).
+        self.on_response: Callable[[Request], None] = lambda _response: None
         self._max_pdu = max_pdu
         self._between = True
         self._fragments = self._read_fragments()
@@ -76,7 +72,8 @@ class Association:
             request = self._read_request()
             self._current = request
             if request.command.field & messages.RESPONSE:
-                continue  # the answer to an N-EVENT-REPORT
+                self.on_response(request)
+                continue
             if request.command.field == messages.C_CANCEL_RQ:
                 continue  # too late: what it cancels has been answered
             return request
@@ -87,6 +84,9 @@ class Association:
             return False
         request = self._read_request()
         self._current = request
+        if request.command.field & messages.RESPONSE:
+            self.on_response(request)
+            return False
         if request.command.field != messages.C_CANCEL_RQ:
             raise ProtocolError("a request before the last one is answered")
         return request.command.number(messages.RESPONDED_ID) == message_id

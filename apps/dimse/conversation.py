@@ -9,7 +9,7 @@ from django.db import close_old_connections
 from apps.dimse import status, wire
 from apps.dimse.association import Association, ReleasedError, Request
 from apps.dimse.handlers import handler_for
-from apps.dimse.handlers.commitment import report_elsewhere, report_here
+from apps.dimse.handlers.commitment import report_elsewhere, report_here, take_answer
 from apps.dimse.handlers.storage import announce, wait_until_indexed
 from apps.dimse.messages import C_STORE_RQ
 
@@ -22,6 +22,7 @@ class Conversation:
     def __init__(self, association: Association) -> None:
         self.association = association
         association.wire.on_idle = self._pause
+        association.on_response = take_answer
 
     def run(self) -> None:
         association = self.association

@@ -6,6 +6,7 @@ from django.db import Error as DatabaseError
 
 from apps.dicom.keys import BadKeyError
 from apps.dimse.identifiers import UnreadableError
+from apps.dimse.services.commitment import TransactionUidInUse
 from apps.worklist.services.performed import (
     DuplicatePerformedStep,
     PerformedStatusInvalid,
@@ -18,6 +19,7 @@ CANCELLED = 0xFE00
 PROCESSING_FAILURE = 0x0110
 NOT_AUTHORIZED = 0x0124
 UNRECOGNIZED_OPERATION = 0x0211
+DUPLICATE_TRANSACTION = 0x0131  # Error ID as the Failure Reason of PS3.3 C.14-1
 MPPS_FINAL = 0xA710  # Error ID (0000,0903) beside 0x0110, PS3.4 table F.7.2-2
 
 
@@ -27,6 +29,10 @@ class MismatchError(ValueError):
 
 class InvalidInstanceError(ValueError):
     """The SOP Instance UID is not one."""
+
+
+class InvalidValueError(ValueError):
+    """An attribute has a value that it may not have."""
 
 
 class MissingAttributeError(ValueError):
@@ -65,12 +71,14 @@ TABLE: dict[type[Exception], Refusal] = {
     MismatchError: Refusal(0xA900, PROCESSING_FAILURE),
     BadKeyError: Refusal(0xA900, 0x0106),
     InvalidInstanceError: Refusal(0x0117, 0x0117),
+    InvalidValueError: Refusal(0xA900, 0x0106),
     MissingAttributeError: Refusal(0xA900, 0x0120),
     NoSuchInstanceError: Refusal(0xC000, 0x0112),
     NoSuchActionError: Refusal(0xC000, 0x0123),
     NotAuthorizedError: Refusal(NOT_AUTHORIZED, NOT_AUTHORIZED),
     UnrecognizedOperationError: Refusal(UNRECOGNIZED_OPERATION, UNRECOGNIZED_OPERATION),
     DuplicatePerformedStep: Refusal(0x0111, 0x0111),
+    TransactionUidInUse: Refusal(0xC000, PROCESSING_FAILURE, DUPLICATE_TRANSACTION),
     PerformedStatusInvalid: Refusal(0x0106, 0x0106),
     PerformedStepFinal: Refusal(PROCESSING_FAILURE, PROCESSING_FAILURE, MPPS_FINAL),
 }

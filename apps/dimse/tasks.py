@@ -1,30 +1,44 @@
-"""Work of this door that waits for a peer."""
+"""Work of this door that waits for a peer. The rows are the queue; a task is a nudge."""
+
+import logging
+from typing import Any
 
 from celery import Task, shared_task
 
-from apps.dimse.association import Commitment
-from apps.dimse.services import CalledDeviceFailed, send_commitment
-from apps.worklist.models import Device
+from apps.dimse.models import CommitmentRequest
+from apps.dimse.services import forget_told, tell_request, verify_request
 
-RETRY_SECONDS = (5, 30, 120, 600, 1800, 3600, 3600)
+logger = logging.getLogger(__name__)
+AT_ONCE = 100
 
 
-@shared_task(bind=True, max_retries=len(RETRY_SECONDS))
-def report_commitment(
-    self: "Task[..., None]",
-    device_id: int,
-    transaction_uid: str,
-    committed: list[list[str]],
-    failed: list[list[str | int]],
-) -> None:
-    """N-EVENT-REPORT on a new association, again and again while the device is away."""
-    commitment = Commitment(
-        transaction_uid,
-        [(uid[0], uid[1]) for uid in committed],
-        [(str(row[0]), str(row[1]), int(row[2])) for row in failed],
-    )
+@shared_task
+def settle_commitment(pk: int) -> None:
+    """Verify what a device asked for; tell it, where the association that asked is gone."""
+    row = CommitmentRequest.objects.select_related("device").filter(pk=pk).first()
+    if row is None:
+        return
+    row = verify_request(row)
+    if not row.asker_connected:
+        tell_request(row)
+
+
+@shared_task
+def settle_commitments() -> None:
+    """The requests whose nudge was lost, whose worker died, whose device was away."""
+    for row in CommitmentRequest.objects.due().select_related("device")[:AT_ONCE]:
+        tell_request(verify_request(row))
+
+
+@shared_task
+def forget_old_commitments() -> None:
+    """Requests that were told a month ago."""
+    forget_told()
+
+
+def nudge(task: "Task[Any, Any]", pk: int) -> None:
+    """Have a row worked on soon. Without a broker the sweep does it a little later."""
     try:
-        send_commitment(Device.objects.get(pk=device_id), commitment)
-    except CalledDeviceFailed as error:
-        if self.request.retries < len(RETRY_SECONDS) and not self.request.is_eager:
-            raise self.retry(countdown=RETRY_SECONDS[self.request.retries], exc=error) from None
+        task.delay(pk)
+    except Exception as error:  # noqa: BLE001 - brokers raise their own classes
+        logger.warning("No broker (%s): %s waits for the sweep", type(error).__name__, task.name)

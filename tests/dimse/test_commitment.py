@@ -14,7 +14,7 @@ from pynetdicom.association import Association
 
 from apps.audit.models import Event, Kind
 from apps.dimse.listener import Listener
-from apps.dimse.tasks import report_commitment
+from apps.dimse.tasks import settle_commitment
 from apps.orders.course import course_of
 from apps.studies.models import Instance, Study
 from apps.studies.tasks import ingest
@@ -163,7 +163,7 @@ def test_the_journal_of_the_order_tells_of_the_commitment(
 
 
 def test_reports_to_devices_wait_in_the_queue_of_outgoing_work() -> None:
-    route = current_app.amqp.router.route({}, report_commitment.name)
+    route = current_app.amqp.router.route({}, settle_commitment.name)
     assert route["queue"].name == "outbound"
 
 

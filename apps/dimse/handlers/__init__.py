@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from apps.dimse import messages, offers
 from apps.dimse.association import Request
-from apps.dimse.handlers.commitment import ask_for_commitment
+from apps.dimse.handlers.commitment import answer_commitment
 from apps.dimse.handlers.query import find_studies
 from apps.dimse.handlers.retrieve import get_studies, move_studies
 from apps.dimse.handlers.steps import create_step, get_step, set_step
@@ -33,7 +33,7 @@ _BY_SERVICE: dict[tuple[int, str], Handler] = {
     (messages.N_SET_RQ, offers.MPPS): set_step,
     (messages.N_GET_RQ, offers.MPPS): get_step,
     (messages.N_GET_RQ, offers.MPPS_RETRIEVE): get_step,
-    (messages.N_ACTION_RQ, offers.COMMITMENT): ask_for_commitment,
+    (messages.N_ACTION_RQ, offers.COMMITMENT): answer_commitment,
 }
 
 

@@ -1,65 +1,125 @@
 """Storage commitment, push model (PS3.4 J.3): asked by N-ACTION, told by N-EVENT-REPORT."""
 
+import logging
 import time
 
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
 from pydicom.dataset import Dataset
 
+from apps.dicom.uids import valid_uid
 from apps.dimse import identifiers, messages, status
 from apps.dimse.association import Association, Pending, Request
+from apps.dimse.models import CommitmentRequest
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE
-from apps.dimse.services import commit_storage, report_data_set, report_event
-from apps.dimse.tasks import report_commitment
+from apps.dimse.services import (
+    ask_for_commitment,
+    claim_for_asker,
+    note_asker_gone,
+    note_not_told,
+    note_told,
+    report_data_set,
+    report_event,
+)
+from apps.dimse.tasks import nudge, settle_commitment
 
+logger = logging.getLogger(__name__)
 REQUEST_COMMITMENT = 1  # action type, PS3.4 J.3.2.1
-PATIENCE_SECONDS = 1  # a peer that is still there and silent waits for its report here
+PATIENCE_SECONDS = 10  # for the answer to a report
+NO_ANSWER = "no answer on the association that asked"
 
 
-def ask_for_commitment(request: Request) -> None:
-    """N-ACTION: answered at once; the report follows."""
+def answer_commitment(request: Request) -> None:
+    """N-ACTION: kept, then answered; the report follows."""
     if request.command.values.get(messages.ACTION_TYPE) != REQUEST_COMMITMENT:
         raise status.NoSuchActionError("action type")
-    asked = identifiers.decode(request.data_set(), request.context.transfer_syntax)
-    transaction = str(asked.get("TransactionUID", ""))
-    references = [_reference(item) for item in asked.get("ReferencedSOPSequence") or []]
-    if not transaction or not references:
-        raise status.MissingAttributeError("Transaction UID, Referenced SOP Sequence")
-    request.respond(status.SUCCESS)
+    transaction, references = _asked(request)
     association = request.association
-    commitment = commit_storage(transaction, references, origin=association.origin)
-    association.pending.append(Pending(commitment, request.context))
+    row = ask_for_commitment(association.device, transaction, references, origin=association.origin)
+    association.pending.append(Pending(row.pk, request.context))
+    request.respond(status.SUCCESS)
+    nudge(settle_commitment, row.pk)
 
 
 def report_here(association: Association) -> None:
-    """Report on the association that asked, once its peer has nothing else to say."""
-    while association.pending:
-        pending = association.pending[0]
-        if time.monotonic() - pending.since < PATIENCE_SECONDS:
-            return
-        association.pending.pop(0)
-        values: dict[int, int | str] = {
-            messages.COMMAND_FIELD: messages.N_EVENT_REPORT_RQ,
-            messages.AFFECTED_CLASS: COMMITMENT,
-            messages.MESSAGE_ID: association.new_message_id(),
-            messages.DATA_SET_TYPE: 0,
-            messages.AFFECTED_INSTANCE: COMMITMENT_INSTANCE,
-            messages.EVENT_TYPE: report_event(pending.commitment),
-        }
-        report = report_data_set(pending.commitment)
-        encoded = identifiers.encode(report, pending.context.transfer_syntax)
-        association.send(pending.context, values, encoded)
+    """Report on the association that asked, while its peer has nothing else to say."""
+    if not association.pending:
+        return
+    close_old_connections()
+    try:
+        for pending in list(association.pending):
+            _report(association, pending)
+    except DatabaseError as error:
+        logger.warning("a commitment report waits: database: %s", type(error).__name__)
+
+
+def take_answer(request: Request) -> None:
+    """The peer answers a report of ours."""
+    association, command = request.association, request.command
+    answered = command.values.get(messages.RESPONDED_ID)
+    for pending in [one for one in association.pending if one.message_id == answered]:
+        association.pending.remove(pending)
+        code = command.number(messages.STATUS)
+        if code == status.SUCCESS:
+            note_told(pending.row)
+        else:
+            _tell_elsewhere(pending.row, f"the device answered with status 0x{code:04X}")
 
 
 def report_elsewhere(association: Association) -> None:
-    """The peer has gone: report on an association of ours to its address."""
+    """The association has ended: what it was not told is told on one of ours."""
+    if not association.pending:
+        return
+    close_old_connections()
+    try:
+        for pending in association.pending:
+            if pending.row is not None:
+                note_not_told(pending.row, NO_ANSWER, at_once=True)
+        note_asker_gone([pending.request_id for pending in association.pending])
+    except DatabaseError as error:
+        logger.warning("a commitment report waits: database: %s", type(error).__name__)
     for pending in association.pending:
-        commitment = pending.commitment
-        report_commitment.delay(
-            association.device.pk,
-            commitment.transaction_uid,
-            [list(one) for one in commitment.committed],
-            [list(one) for one in commitment.failed],
-        )
+        nudge(settle_commitment, pending.request_id)
     association.pending.clear()
+
+
+def _report(association: Association, pending: Pending) -> None:
+    if pending.row is not None:
+        if time.monotonic() - pending.since > PATIENCE_SECONDS:
+            association.pending.remove(pending)
+            _tell_elsewhere(pending.row, NO_ANSWER)
+        return
+    row = claim_for_asker(pending.request_id)
+    if row is None:
+        return  # not verified yet, or told on another association meanwhile
+    pending.row, pending.since = row, time.monotonic()
+    pending.message_id = association.new_message_id()
+    values: dict[int, int | str] = {
+        messages.COMMAND_FIELD: messages.N_EVENT_REPORT_RQ,
+        messages.AFFECTED_CLASS: COMMITMENT,
+        messages.MESSAGE_ID: pending.message_id,
+        messages.DATA_SET_TYPE: 0,
+        messages.AFFECTED_INSTANCE: COMMITMENT_INSTANCE,
+        messages.EVENT_TYPE: report_event(row),
+    }
+    encoded = identifiers.encode(report_data_set(row), pending.context.transfer_syntax)
+    association.send(pending.context, values, encoded)
+
+
+def _tell_elsewhere(row: CommitmentRequest, why: str) -> None:
+    note_not_told(row, why, at_once=True)
+    nudge(settle_commitment, row.pk)
+
+
+def _asked(request: Request) -> tuple[str, list[tuple[str, str]]]:
+    asked = identifiers.decode(request.data_set(), request.context.transfer_syntax)
+    transaction = str(asked.get("TransactionUID", ""))
+    references = [_reference(item) for item in asked.get("ReferencedSOPSequence") or []]
+    if not transaction or not references or not all(map(all, references)):
+        raise status.MissingAttributeError("Transaction UID, Referenced SOP Sequence")
+    if not valid_uid(transaction):
+        raise status.InvalidValueError("Transaction UID")
+    return transaction, references
 
 
 def _reference(item: Dataset) -> tuple[str, str]:

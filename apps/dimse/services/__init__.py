@@ -2,10 +2,18 @@
 
 from apps.dimse.services.calling import CalledDeviceFailed, DeviceWithoutAddress, calling
 from apps.dimse.services.commitment import (
-    commit_storage,
+    TransactionUidInUse,
+    ask_for_commitment,
+    claim_for_asker,
+    forget_told,
+    note_asker_gone,
+    note_not_told,
+    note_told,
+    report_again,
     report_data_set,
     report_event,
-    send_commitment,
+    tell_request,
+    verify_request,
 )
 from apps.dimse.services.devices import EchoResult, echo, note_seen
 from apps.dimse.services.noting import Throttle, note_rejection, note_worklist_query
@@ -15,13 +23,21 @@ __all__ = [
     "DeviceWithoutAddress",
     "EchoResult",
     "Throttle",
+    "TransactionUidInUse",
+    "ask_for_commitment",
     "calling",
-    "commit_storage",
+    "claim_for_asker",
     "echo",
+    "forget_told",
+    "note_asker_gone",
+    "note_not_told",
     "note_rejection",
     "note_seen",
+    "note_told",
     "note_worklist_query",
+    "report_again",
     "report_data_set",
     "report_event",
-    "send_commitment",
+    "tell_request",
+    "verify_request",
 ]
