@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from pydicom.charset import convert_encodings, decode_bytes, encode_string
+from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import TEXT_VR_DELIMS, PersonName
@@ -36,11 +36,36 @@ def encodable(text: str, character_set: str) -> bool:
     # The default repertoire is ASCII, though pydicom reads it leniently as Latin-1.
     if text.isascii() or character_set in {"", "ISO_IR 6", "ISO 2022 IR 6"}:
         return text.isascii()
+    # pydicom only warns of what it cannot write, and writes `?`: read it back.
     try:
-        encode_string(text, python_encodings(character_set))
+        raw = encode_string(text, python_encodings(character_set))
     except (ValueError, LookupError, UserWarning):
         return False
-    return True
+    return decode(raw, character_set) == text
+
+
+def readable_character_set(texts: Sequence[str], *, asked: str, own: str) -> str:
+    """The set to answer in: what the caller asks in, else its own, if they can hold it all.
+
+    What neither can hold is to be fitted into the caller's own set (`fit_text`): more it
+    cannot read. A caller of whom no set is known gets UTF-8.
+    """
+    for one in (asked, own):
+        known = all(term.strip() in python_encoding for term in one.split("\\"))
+        if one and known and all(encodable(text, one) for text in texts):
+            return one
+    return own or UTF8
+
+
+def encode_value(text: str, vr: str, character_set: str) -> bytes:
+    """The values of an element, separated by backslashes, as bytes of a set that holds them."""
+    if vr not in _TEXT_VRS:
+        return text.encode("ascii", "replace")
+    encodings = python_encodings(character_set)
+    fitted = fit_text(text, character_set)
+    if vr == "PN":
+        return b"\\".join(PersonName(one).encode(encodings) for one in fitted.split("\\"))
+    return b"\\".join(encode_string(one, encodings) for one in fitted.split("\\"))
 
 
 def pick_character_set(texts: Sequence[str], *, preferred: str = "") -> str:
