@@ -15,7 +15,7 @@ from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
 if TYPE_CHECKING:
-    from apps.studies.models import Instance, Series, Study
+    from apps.studies.models import Correction, Instance, Series, Study
 
 Condition = Callable[[str, Key], Q]
 
@@ -227,3 +227,14 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
     def light(self) -> Self:
         """Without the large columns."""
         return self.defer("header", "frame_table", "bulk_table")
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    def open(self) -> Self:
+        """Those that are shown, in the order in which they were made."""
+        return self.filter(undone_at=None).order_by("id")
+
+    def within(self, series_id: int) -> Self:
+        """Those of a series: of its study, of itself and of its instances."""
+        rows = self.filter(study__series=series_id)
+        return rows.filter(Q(series=None, instance=None) | Q(series=series_id))

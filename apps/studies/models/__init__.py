@@ -1,0 +1,14 @@
+"""The index of what is stored, and what is laid over it."""
+
+from apps.studies.models.index import Instance, Series, SpoolFile, Study
+from apps.studies.models.overlays import CoercionRule, Conflict, Correction
+
+__all__ = [
+    "CoercionRule",
+    "Conflict",
+    "Correction",
+    "Instance",
+    "Series",
+    "SpoolFile",
+    "Study",
+]
