@@ -37,6 +37,7 @@ class Noun(models.TextChoices):
     CATALOGUE = "catalogue", _("Procedure catalogue")
     PARTNER = "partner", _("HL7 partner")
     INGEST = "ingest", _("Ingest queue")
+    TRANSFER = "transfer", _("Transfer")
     USER = "user", _("User")
 
 
@@ -77,6 +78,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.STEP: "VCE",
         Noun.STUDY: "VCE",
         Noun.CATALOGUE: "V",
+        Noun.TRANSFER: "V",
     },
     Role.RADIOLOGIST: {
         Noun.PATIENT: "V",
@@ -87,6 +89,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.REPORT: "VCES",
         Noun.TEMPLATE: "VCE",
         Noun.CATALOGUE: "V",
+        Noun.TRANSFER: "V",
     },
     Role.RESIDENT: {
         Noun.PATIENT: "V",
@@ -118,6 +121,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.CATALOGUE: "VCED",
         Noun.PARTNER: "VCED",
         Noun.INGEST: "VED",
+        Noun.TRANSFER: "VCED",
     },
     Role.SYSTEM_ADMINISTRATOR: {
         Noun.TEMPLATE: "VCED",
@@ -126,6 +130,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.CATALOGUE: "VCED",
         Noun.PARTNER: "VCED",
         Noun.INGEST: "VED",
+        Noun.TRANSFER: "V",
         Noun.USER: "VCED",
     },
     Role.AUDITOR: {
@@ -139,6 +144,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.CATALOGUE: "V",
         Noun.PARTNER: "V",
         Noun.INGEST: "V",
+        Noun.TRANSFER: "V",
         Noun.USER: "V",
     },
 }

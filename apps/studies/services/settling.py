@@ -15,8 +15,8 @@ from apps.studies.services.matching import match_automatically
 def settle_study(study: Study, *, origin: Origin) -> bool:
     """Make a quiet study available; False if it is not quiet any more.
 
-    STUDY_COMPLETE is recorded once, however often images come late. A study that had
-    found no order is looked at again: the order may have been placed in the meantime.
+    STUDY_COMPLETE is recorded once, STUDY_EXTENDED each time that images came late. A study
+    that had found no order is looked at again: it may have been placed in the meantime.
     """
     quiet_since = timezone.now() - timedelta(seconds=settings.OPENPACS_STUDY_QUIET_SECONDS)
     with transaction.atomic():
@@ -27,16 +27,15 @@ def settle_study(study: Study, *, origin: Origin) -> bool:
         row.save(update_fields=["status"])
         if row.match == Study.Match.UNMATCHED:
             match_automatically(row, origin=origin)
-        if not _complete_before(row):
-            record(
-                Kind.STUDY_COMPLETE,
-                row,
-                origin=origin,
-                patient_id=row.patient_id,
-                accession_number=row.accession_number,
-                study_instance_uid=row.study_instance_uid,
-                details={"instances": row.instance_count},
-            )
+        record(
+            Kind.STUDY_EXTENDED if _complete_before(row) else Kind.STUDY_COMPLETE,
+            row,
+            origin=origin,
+            patient_id=row.patient_id,
+            accession_number=row.accession_number,
+            study_instance_uid=row.study_instance_uid,
+            details={"instances": row.instance_count},
+        )
     return True
 
 

@@ -1,0 +1,51 @@
+"""What a device means by the status of a C-STORE response (PS3.4 B.2.3, PS3.7 annex C)."""
+
+from django.utils.translation import gettext_lazy as _
+
+SUCCESS = 0x0000
+DUPLICATE = 0x0111  # SOP instance that it has already
+_OTHER_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+
+# Refusals that no second attempt heals: somebody has to change something first.
+_NEVER = {
+    0x0105: _("it does not know an attribute of the image"),
+    0x0106: _("it takes an attribute of the image for invalid"),
+    0x0117: _("it takes the SOP Instance UID for invalid"),
+    0x0118: _("it does not know this kind of image"),
+    0x0122: _("it does not take this kind of image, or not in this transfer syntax"),
+    0x0124: _("we may not send to it"),
+    0x0211: _("it takes no images"),
+}
+_LATER = {
+    0x0110: _("it could not process the image"),
+    0x0213: _("it is out of resources"),
+}
+
+
+def arrived(status: int) -> bool:
+    """Does the device have the image now? Warnings mean yes."""
+    warned = status >> 12 == 0xB or status in _OTHER_WARNINGS
+    return status in (SUCCESS, DUPLICATE) or warned
+
+
+def never(status: int) -> bool:
+    """Would the device say the same again?"""
+    # A9xx: data set and SOP class differ; Cxxx: cannot understand.
+    return status in _NEVER or status >> 8 == 0xA9 or status >> 12 == 0xC
+
+
+def plain(status: int) -> str:
+    """A refusal in words, with its number: `it is out of resources (0xA700)`."""
+    return f"{_words(status)} (0x{status:04X})"
+
+
+def _words(status: int) -> str:
+    if status in _NEVER or status in _LATER:
+        return str({**_NEVER, **_LATER}[status])
+    if status >> 8 == 0xA7:
+        return str(_("it is out of resources"))
+    if status >> 8 == 0xA9:
+        return str(_("it says that the image is not what it is said to be"))
+    if status >> 12 == 0xC:
+        return str(_("it cannot read the image"))
+    return str(_("it refused the image"))
