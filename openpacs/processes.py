@@ -18,7 +18,7 @@ from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15  # prctl(2)
 LINE_LIMIT = 1 << 16  # a child writing without an end of line is cut here
 
 
@@ -90,6 +90,7 @@ def _become(part: Part, *, parent: int, output: int) -> NoReturn:
         # A group of its own: Ctrl-C reaches the supervisor only, which stops all in order.
         os.setpgid(0, 0)
         die_with(parent)
+        show_as(f"openpacs-{part.name}")
         _attach(output)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
@@ -116,6 +117,15 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the kernel was told
             os._exit(1)
+
+
+def show_as(name: str) -> None:
+    """Have ps, top and /proc show this process, and those it forks, by a name (Linux).
+
+    Its first 15 bytes are shown.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())
 
 
 def _attach(output: int) -> None:
