@@ -2,12 +2,13 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 16
 
 install: ## install everything into this checkout (needs Python 3.11 or newer)
 	@$(PYTHON) -I openpacs/install.py
@@ -30,6 +31,24 @@ lint: install ## the static checks alone
 lock: install ## resolve the Python and npm locks anew
 	@$(VENV_PYTHON) -m tests.prepare --python-only
 	@$(VENV_PYTHON) -m tests.lock
+
+bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
+	@$(VENV_PYTHON) -m benchmarks
+
+bench-store: bench-tools ## C-STORE; likewise bench-find, bench-retrieve, bench-million
+	@$(VENV_PYTHON) -m benchmarks.store
+
+bench-find: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.find
+
+bench-retrieve: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.retrieve
+
+bench-million: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.million
+
+bench-tools:
+	@$(VENV_PYTHON) -m tests.prepare
 
 clean: ## remove what was installed and built; the department's data (var/) stays
 	rm -rf .venv node_modules build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +27,12 @@ def free_port() -> int:
         return port
 
 
+# The tests' data need not outlive the machine.
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres(settings: Mapping[str, str] = FORGETFUL) -> Iterator[str]:
     """Run a PostgreSQL with an empty database; yields its DATABASE_URL."""
     initdb, server = _program("initdb"), _program("postgres")
     port = free_port()
@@ -45,18 +49,16 @@ def postgres() -> Iterator[str]:
                 check=True,
                 cwd=folder,
             )
-        settings = {
+        where = {
             "port": port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": folder,
             "max_connections": 200,
-            # The tests' data need not outlive the machine.
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
         }
         options = [
-            option for name, value in settings.items() for option in ("-c", f"{name}={value}")
+            option
+            for name, value in (where | dict(settings)).items()
+            for option in ("-c", f"{name}={value}")
         ]
         command = _as_postgres(server, "-D", str(data), *options)
         with _running(command, port, folder, stop=signal.SIGINT):

@@ -1,0 +1,127 @@
+"""What the machine is, how busy it is, and what processes cost it."""
+
+import os
+import platform
+import re
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+QUIET = 0.1  # busy fraction of all processors below which a cell may begin
+
+
+class Process(NamedTuple):
+    """One line of /proc/<pid>/stat; seconds of processor time."""
+
+    pid: int
+    parent: int
+    name: str
+    seconds: float  # its own, living threads included
+    waited: float  # of its children that have ended
+
+
+def processes() -> dict[int, Process]:
+    """Every process of the machine, by its number."""
+    found = {}
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                text = (entry / "stat").read_text(errors="replace")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended
+            found[int(entry.name)] = parse_stat(text)
+    return found
+
+
+def parse_stat(text: str) -> Process:
+    """proc(5): the name stands in parentheses and may hold anything, even parentheses."""
+    opening, closing = text.index("("), text.rindex(")")
+    rest = text[closing + 2 :].split()
+    own, waited = int(rest[11]) + int(rest[12]), int(rest[13]) + int(rest[14])
+    return Process(
+        pid=int(text[:opening]),
+        parent=int(rest[1]),
+        name=text[opening + 1 : closing],
+        seconds=own / TICKS,
+        waited=waited / TICKS,
+    )
+
+
+def family(roots: Collection[int]) -> list[Process]:
+    """`roots` and all that descends from them."""
+    everybody = processes()
+    children: dict[int, list[int]] = {}
+    for one in everybody.values():
+        children.setdefault(one.parent, []).append(one.pid)
+    found, left = {}, [pid for pid in roots if pid in everybody]
+    while left:
+        pid = left.pop()
+        found[pid] = everybody[pid]
+        left += children.get(pid, [])
+    return list(found.values())
+
+
+def cpu_seconds(roots: Collection[int]) -> float:
+    """Processor time of `roots`, their descendants, and those of them that ended."""
+    return sum(one.seconds + one.waited for one in family(roots))
+
+
+def proportional_kib(roots: Collection[int]) -> int:
+    """Memory of a family (PSS): what is shared is counted once among those who share it."""
+    total = 0
+    for one in family(roots):
+        try:
+            text = (PROC / str(one.pid) / "smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if found := re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE):
+            total += int(found[1])
+    return total
+
+
+def wait_until_quiet(seconds: float) -> float:
+    """Wait, at most so long, until hardly anything runs; the busy fraction seen last."""
+    deadline = time.monotonic() + seconds
+    while True:
+        busy = busy_fraction(0.5)
+        if busy <= QUIET or time.monotonic() >= deadline:
+            return busy
+
+
+def busy_fraction(seconds: float) -> float:
+    """Which part of all processors was not idle (time taken by other guests is busy too)."""
+    before = _times()
+    time.sleep(seconds)
+    spent = [after - early for after, early in zip(_times(), before, strict=True)]
+    idle = spent[3] + spent[4]  # idle, iowait
+    return 1 - idle / max(1, sum(spent))
+
+
+def _times() -> list[int]:
+    line = (PROC / "stat").read_text().partition("\n")[0]
+    return [int(word) for word in line.split()[1:9]]  # guest times are within the first eight
+
+
+def describe() -> dict[str, str]:
+    """The machine in words that name no host."""
+    return {
+        "processor": f"{os.cpu_count()} x {_cpu_model()}",
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB",
+        "system": f"{_distribution()}, Linux {platform.release()}",
+    }
+
+
+def _cpu_model() -> str:
+    text = (PROC / "cpuinfo").read_text(errors="replace")
+    found = re.search(r"^(?:model name|Processor)\s*:\s*(.+)$", text, re.MULTILINE)
+    return " ".join(found[1].split()) if found else platform.machine()
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"

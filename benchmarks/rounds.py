@@ -1,0 +1,56 @@
+"""Interleaved rounds: every contestant once a round, in the other order the next time."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.processes import BenchmarkError
+from tests.servers import NoServer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One cell: the figure in the unit of its case, and what it cost."""
+
+    value: float
+    cpu_ms: float | None = None  # of the server, per instance
+    busy: float | None = None  # fraction of the machine in use before it began
+
+
+@dataclass
+class Readings:
+    """What a contestant reached in each round; `failure` says why there are no more."""
+
+    rounds: list[Reading] = field(default_factory=list)
+    failure: str = ""
+
+
+def interleaved(
+    case: str, contestants: Mapping[str, Callable[[], Reading]], *, rounds: int
+) -> dict[str, Readings]:
+    """Read all contestants `rounds` times; one that fails is left out from then on."""
+    readings = {name: Readings() for name in contestants}
+    names = list(contestants)
+    for turn in range(rounds):
+        for name in names if turn % 2 == 0 else reversed(names):
+            if not readings[name].failure:
+                _read(readings[name], contestants[name], f"{case}, round {turn + 1}, {name}")
+    return readings
+
+
+def _read(readings: Readings, read: Callable[[], Reading], title: str) -> None:
+    began = time.monotonic()
+    try:
+        reading = read()
+    except (BenchmarkError, NoServer) as problem:
+        readings.failure = str(problem)
+        say(f"  {title}: failed: {problem}")
+    else:
+        readings.rounds.append(reading)
+        say(f"  {title}: {reading.value:.4g} ({time.monotonic() - began:.0f} s)")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
