@@ -48,6 +48,8 @@ OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 # How long a device may still ask for an exam that it has started already.
 WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=10)
+WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one query
+WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
 OPENPACS_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -207,6 +209,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "settle-quiet-studies": {
         "task": "apps.studies.tasks.settle_quiet_studies",
         "schedule": 5.0,
+    },
+    "forget-worklist-queries": {
+        "task": "apps.worklist.tasks.forget_worklist_queries",
+        "schedule": 3600.0,
     },
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
     "settle-commitments": {"task": "apps.dimse.tasks.settle_commitments", "schedule": 5.0},

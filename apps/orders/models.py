@@ -151,6 +151,15 @@ class Order(models.Model):
     visit_number = models.CharField(_("visit number"), max_length=64, blank=True)
     patient_class = models.CharField(_("patient class"), max_length=8, blank=True)
     patient_location = models.CharField(_("patient location"), max_length=64, blank=True)
+    patient_state = models.CharField(
+        _("state of the patient"),
+        max_length=64,
+        blank=True,
+        help_text=_("Unconscious, disoriented, infectious; devices show it on the worklist."),
+    )
+    transport = models.CharField(
+        _("transport"), max_length=64, blank=True, help_text=_("How the patient comes and goes.")
+    )
     cancel_reason = models.CharField(_("reason of cancelling"), max_length=200, blank=True)
     requested_at = models.DateTimeField(_("requested at"))
     created_at = models.DateTimeField(auto_now_add=True)

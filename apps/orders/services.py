@@ -91,6 +91,8 @@ class OrderDetails:
     visit_number: str = ""
     patient_class: str = ""
     patient_location: str = ""
+    patient_state: str = ""
+    transport: str = ""
     requested_at: datetime.datetime | None = None
 
 

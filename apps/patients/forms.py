@@ -70,6 +70,24 @@ class PatientForm(forms.Form):
     language = _text("language")
     medical_alerts = _text("medical_alerts")
     allergies = _text("allergies")
+    special_needs = _text("special_needs")
+    confidentiality = _text("confidentiality")
+    pregnancy = forms.ChoiceField(
+        label=_("Pregnancy"),
+        choices=[("", _("Not asked")), *Patient.Pregnancy.choices],
+        required=False,
+    )
+    weight_kg = forms.DecimalField(
+        label=_("Weight in kg"),
+        min_value=0,
+        max_value=500,
+        max_digits=4,
+        decimal_places=1,
+        required=False,
+    )
+    height_cm = forms.IntegerField(
+        label=_("Height in cm"), min_value=1, max_value=280, required=False
+    )
 
     NAME = (
         "family_name",
@@ -82,12 +100,13 @@ class PatientForm(forms.Form):
     )
     OTHER_SCRIPTS = ("ideographic_name", "phonetic_name")
     CONTACT = ("phone", "email", "address", "language")
-    SAFETY = ("allergies", "medical_alerts")
+    SAFETY = ("allergies", "medical_alerts", "special_needs", "confidentiality", "pregnancy")
+    MEASURES = ("weight_kg", "height_cm")
 
     @classmethod
     def initial_of(cls, patient: Patient) -> dict[str, Any]:
         """What the form shows of a stored patient."""
-        names = [*cls.NAME, *cls.CONTACT, *cls.SAFETY, "sex"]
+        names = [*cls.NAME, *cls.CONTACT, *cls.SAFETY, *cls.MEASURES, "sex"]
         known = [int(part) for part in patient.display_birth_date.split("-") if part]
         birth = dict(zip(("birth_year", "birth_month", "birth_day"), known, strict=False))
         written = {name: _without_caret(getattr(patient, name)) for name in cls.OTHER_SCRIPTS}
@@ -131,7 +150,8 @@ class PatientForm(forms.Form):
         """What was entered, as far as it is valid: for the service and for comparing."""
         names = [*self.NAME, *self.CONTACT, *self.SAFETY, "sex", "birth_precision"]
         given = {name: self.cleaned_data.get(name) or "" for name in names}
-        return PatientDetails(birth_date=self.cleaned_data.get("birth_date"), **given)
+        others = {name: self.cleaned_data.get(name) for name in ("birth_date", *self.MEASURES)}
+        return PatientDetails(**others, **given)
 
     def refuse(self, refusal: PatientInvalid) -> None:
         """Show the refusal of the service at its fields."""

@@ -72,6 +72,14 @@ class Patient(models.Model):
         OTHER = "O", _("Other")
         UNKNOWN = "", _("Unknown")
 
+    class Pregnancy(models.TextChoices):
+        """Pregnancy Status (0010,21C0), PS3.3 C.2.4; empty: nobody has asked."""
+
+        NO = "1", _("Not pregnant")
+        POSSIBLY = "2", _("Possibly pregnant")
+        YES = "3", _("Pregnant")
+        UNKNOWN = "4", _("Asked, not known")
+
     class Precision(models.TextChoices):
         """How much of the date of birth is known."""
 
@@ -115,6 +123,25 @@ class Patient(models.Model):
     language = models.CharField(_("language"), max_length=16, blank=True)
     medical_alerts = models.CharField(_("medical alerts"), max_length=64, blank=True)
     allergies = models.CharField(_("allergies"), max_length=64, blank=True)
+    weight_kg = models.DecimalField(
+        _("weight in kg"), max_digits=4, decimal_places=1, null=True, blank=True
+    )
+    height_cm = models.PositiveSmallIntegerField(_("height in cm"), null=True, blank=True)
+    pregnancy = models.CharField(
+        _("pregnancy"), max_length=1, choices=Pregnancy.choices, blank=True
+    )
+    special_needs = models.CharField(
+        _("special needs"),
+        max_length=64,
+        blank=True,
+        help_text=_("Wheelchair, interpreter, hearing aid; devices show it on the worklist."),
+    )
+    confidentiality = models.CharField(
+        _("confidentiality"),
+        max_length=64,
+        blank=True,
+        help_text=_("A constraint that everybody has to know, as devices show it."),
+    )
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.ACTIVE
     )

@@ -15,6 +15,7 @@ from apps.orders.models import Order, Procedure, Referrer
 from apps.orders.services import OrderDetails, Request
 from apps.scheduling.models import Resource
 from apps.scheduling.services import BookingRefused, free_slots
+from apps.worklist.models import Device
 from apps.worklist.services.bookings import Visit
 
 LONGEST_TEXT = 4000  # characters of a reason or of clinical information
@@ -145,6 +146,18 @@ class OrderForm(forms.Form):
         max_length=LONGEST_TEXT,
         required=False,
     )
+    patient_state = forms.CharField(
+        label=_("State of the patient"),
+        max_length=64,
+        required=False,
+        help_text=_("Unconscious, disoriented, infectious; the scanner shows it."),
+    )
+    transport = forms.CharField(
+        label=_("Transport"),
+        max_length=64,
+        required=False,
+        help_text=_("How the patient comes and goes: walking, chair, bed."),
+    )
     referrer = forms.ModelChoiceField(
         label=_("Referrer"),
         queryset=Referrer.objects.all(),
@@ -169,7 +182,8 @@ class OrderForm(forms.Form):
     @property
     def details(self) -> OrderDetails:
         names = ("priority", "reason", "clinical_information", "referrer")
-        return OrderDetails(**{name: self.cleaned_data[name] for name in names})
+        patient = ("patient_state", "transport")
+        return OrderDetails(**{name: self.cleaned_data[name] for name in (*names, *patient)})
 
 
 class ReasonForm(forms.Form):
@@ -179,4 +193,17 @@ class ReasonForm(forms.Form):
         label=_("Reason"),
         max_length=200,
         error_messages={"required": _("Say why.")},
+    )
+
+
+class WhyForm(forms.Form):
+    """Which device does not show which exam."""
+
+    device = forms.ModelChoiceField(
+        label=_("Device"), queryset=Device.objects.all(), empty_label=_("Choose a device")
+    )
+    number = forms.CharField(
+        label=_("Accession number or step ID"),
+        max_length=64,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -8,7 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.policy import Noun
 from apps.orders.models import RequestedProcedure
 from apps.scheduling.models import Appointment, Resource
-from apps.worklist.querysets import DeviceQuerySet, ScheduledStepQuerySet
+from apps.worklist.querysets import (
+    DeviceQuerySet,
+    ScheduledStepQuerySet,
+    WorklistQueryQuerySet,
+)
 
 
 class Device(models.Model):
@@ -56,6 +60,11 @@ class Device(models.Model):
         _("sees only its own worklist items"),
         default=False,
         help_text=_("Otherwise a device sees what it asks for."),
+    )
+    only_own_modality = models.BooleanField(
+        _("sees its own modality unless it asks for another"),
+        default=False,
+        help_text=_("For devices that ask for everything."),
     )
     hidden_statuses = models.JSONField(
         _("steps it is not shown"),
@@ -322,3 +331,42 @@ class PerformedStep(models.Model):
 
     def __str__(self) -> str:
         return self.sop_instance_uid
+
+
+class WorklistQuery(models.Model):
+    """What a device asked the worklist for, and why steps of that day were not in the answer.
+
+    A device that asks the same and is told the same makes no new row: `times` counts.
+    """
+
+    policy_noun = Noun.DEVICE
+
+    device = models.ForeignKey(
+        Device,
+        verbose_name=_("device"),
+        on_delete=models.CASCADE,
+        related_name="worklist_queries",
+    )
+    asked_at = models.DateTimeField(_("asked at"), db_index=True)
+    times = models.PositiveIntegerField(_("times in a row"), default=1)
+    # [{"path": ["...", "Modality"], "vr": "CS", "values": ["CT"]}]; values null: given, not kept.
+    keys = models.JSONField(_("keys"), default=list)
+    zone_minutes = models.SmallIntegerField(_("minutes from UTC"), null=True, blank=True)
+    answers = models.PositiveIntegerField(_("answers"))
+    cut = models.BooleanField(_("more would have matched"), default=False)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"))
+    # By step: its ID, the first condition it fails, and what it has there.
+    misses = models.JSONField(_("steps that did not match"), default=list, blank=True)
+
+    objects = WorklistQueryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("worklist query")
+        verbose_name_plural = _("worklist queries")
+        ordering = ("-asked_at", "-id")
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["device", "-asked_at"], name="worklist_query_by_device"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.asked_at:%Y-%m-%d %H:%M:%S}"

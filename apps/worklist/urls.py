@@ -2,7 +2,7 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.worklist.views import actions, board, booking
+from apps.worklist.views import actions, board, booking, why
 
 app_name = "worklist"
 see_orders = allows(Action.VIEW, Noun.ORDER)
@@ -15,6 +15,7 @@ change_step = allows(Action.CHANGE, Noun.STEP)
 
 urlpatterns = [
     path("board/", see_steps(board.Board.as_view()), name="board"),
+    path("why/", see_steps(why.Why.as_view()), name="why"),
     path("calendar/", see_appointments(board.DayCalendar.as_view()), name="day-calendar"),
     path("rooms/<int:pk>/", see_steps(board.Room.as_view()), name="room"),
     path(

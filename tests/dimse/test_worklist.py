@@ -11,7 +11,7 @@ from pynetdicom.association import Association
 from apps.audit.models import Event, Kind
 from apps.dimse.listener import Listener
 from apps.worklist.models import Device, ScheduledStep
-from tests.dimse.conftest import Dial, Start
+from tests.dimse.conftest import Dial
 from tests.factories import PatientIdentifierFactory, ScheduledStepFactory
 
 WORKLIST = "1.2.840.10008.5.1.4.31"
@@ -66,10 +66,15 @@ def test_a_started_step_may_be_asked_for_once_more(
     assert answers(association, query())[0] == []
 
 
-def test_a_worklist_is_cut_at_the_limit(start: Start, dial: Dial) -> None:
+def test_a_worklist_that_is_cut_says_so(listener: Listener, dial: Dial, settings: Any) -> None:
+    settings.WORKLIST_ANSWERS = 3
     ScheduledStepFactory.create_batch(5)
-    found, status = answers(dial(start(answers=3), WORKLIST), query())
-    assert (len(found), status) == (3, 0)
+    association = dial(listener, WORKLIST)
+    responses = list(association.send_c_find(query(), WORKLIST))
+    assert [one.Status for one, _ in responses] == [0xFF00] * 3 + [0xA700]
+    assert responses[-1][0].ErrorComment == "More than 3 items match: ask for a date or a modality"
+    ScheduledStep.objects.filter(pk__in=ScheduledStep.objects.all()[:2]).delete()
+    assert answers(association, query())[1] == 0
 
 
 def test_a_query_can_be_cancelled(listener: Listener, dial: Dial) -> None:

@@ -12,7 +12,7 @@ from apps.dicom.keys import BadKeyError, parse_keys
 from apps.dicom.names import search_form
 from apps.orders.models import Order
 from apps.patients.models import Patient
-from apps.worklist.datasets import answer, worklist_line
+from apps.worklist.datasets import Reader, answer, worklist_line
 from apps.worklist.models import ScheduledStep
 from tests.factories import (
     DeviceFactory,
@@ -23,6 +23,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+UTF8 = Reader(character_set="ISO_IR 192")
 MORNING = datetime(2025, 7, 5, 9, 30, tzinfo=UTC)
 
 
@@ -182,7 +183,9 @@ def test_what_is_over_or_on_hold_is_not_on_the_worklist() -> None:
 def test_a_device_may_be_shown_its_own_steps_only() -> None:
     mine = make(titles=["CT1"])
     make(titles=["CT2"])
-    assert set(ScheduledStep.objects.of_device(mine.devices.get())) == {mine}
+    device = mine.devices.get()
+    device.only_own_steps = True
+    assert set(ScheduledStep.objects.shown_to(device, [])) == {mine}
 
 
 def test_answering_takes_the_same_number_of_queries_for_any_worklist(
@@ -214,7 +217,7 @@ def test_an_answer_has_every_key_that_was_asked_for() -> None:
     code.CodeValue = ""
     item.ScheduledProtocolCodeSequence = Sequence([code])
     query.ScheduledProcedureStepSequence = Sequence([item])
-    got = answer(step, query, character_set="ISO_IR 192")
+    got = answer(step, query, reader=UTF8)
     assert set(got.keys()) == set(query.keys())
     assert got.RequestedProcedureCodeSequence[0].CodeMeaning == "CT of the head"
     (protocol,) = got.ScheduledProcedureStepSequence[0].ScheduledProtocolCodeSequence
@@ -238,7 +241,7 @@ def test_a_name_comes_in_what_the_device_can_read(
     step = make("Yamada^Tarou=山田^太郎")
     asked = Dataset()
     asked.PatientName = ""
-    got = answer(step, asked, character_set=character_set)
+    got = answer(step, asked, reader=Reader(character_set=character_set))
     assert got.PatientName == name
     assert got.get("SpecificCharacterSet") == declared
 
@@ -246,7 +249,7 @@ def test_a_name_comes_in_what_the_device_can_read(
 def test_a_latin_name_loses_its_accents_for_a_device_without_them() -> None:
     asked = Dataset()
     asked.PatientName = ""
-    got = answer(make("Müller^Jörg"), asked, character_set="ISO_IR 6")
+    got = answer(make("Müller^Jörg"), asked, reader=Reader(character_set="ISO_IR 6"))
     assert got.PatientName == "Muller^Jorg"
 
 
@@ -254,7 +257,7 @@ def test_a_long_name_is_cut_at_a_word() -> None:
     step = make("A" * 50 + " " + "B" * 13 + "^" + "C" * 20)
     asked = Dataset()
     asked.PatientName = ""
-    got = answer(step, asked, character_set="ISO_IR 192")
+    got = answer(step, asked, reader=UTF8)
     assert str(got.PatientName) == "A" * 50 + " " + "B" * 13
 
 

@@ -1,46 +1,94 @@
 """C-FIND on the modality worklist (PS3.4 annex K)."""
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta, timezone
 
 from django.conf import settings
+from django.db import DatabaseError
 from pydicom.dataset import Dataset
 
 from apps.dicom.keys import Key, parse_keys
 from apps.dimse import identifiers, messages, status
-from apps.dimse.association import Request
+from apps.dimse.association import Association, Request
 from apps.dimse.services import note_worklist_query
-from apps.worklist.datasets import answer
-from apps.worklist.models import ScheduledStep
+from apps.worklist.datasets import Reader, answer
+from apps.worklist.models import Device, ScheduledStep
+from apps.worklist.services.explaining import keep_query
 
 logger = logging.getLogger(__name__)
 ANSWERS_PER_WRITE = 16
+CUT = "More than %d items match: ask for a date or a modality"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a query found: `cut` where there is more than we answer."""
+
+    keys: list[Key]
+    zone: timezone | None
+    steps: list[ScheduledStep]
+    cut: bool
 
 
 def find_steps(request: Request) -> None:
-    """Pending answers, then success; ended early by a C-CANCEL."""
+    """Pending answers, then success; ended early by a C-CANCEL.
+
+    Where more matches than the site's cap, what was found is followed by 0xA700, so that
+    nobody takes a part of the worklist for the whole.
+    """
+    began = time.monotonic()
     association = request.association
     asked = identifiers.decode(request.data_set(), request.context.transfer_syntax)
-    keys = parse_keys(asked)
-    steps = _matching(request, asked, keys)
-    character_set = association.device.character_set
-    answers = (answer(step, asked, character_set=character_set) for step in steps)
-    finished = _send(request, answers)
-    request.respond(status.SUCCESS if finished else status.CANCELLED)
-    note_worklist_query(association.device, keys=keys, steps=steps, origin=association.origin)
+    found = _matching(association.device, asked)
+    reader = _reader(association.device, found.zone)
+    finished = _send(request, (answer(step, asked, reader=reader) for step in found.steps))
+    if not finished:
+        request.respond(status.CANCELLED)
+    elif found.cut:
+        request.respond(status.OUT_OF_RESOURCES, comment=CUT % settings.WORKLIST_ANSWERS)
+    else:
+        request.respond(status.SUCCESS)
+    _note(association, found, round((time.monotonic() - began) * 1000))
 
 
-def _matching(request: Request, asked: Dataset, keys: list[Key]) -> list[ScheduledStep]:
-    limit = request.association.wire.limits.answers
-    grace = timedelta(minutes=settings.WORKLIST_STARTED_MINUTES)
-    rows = ScheduledStep.objects.on_worklist(grace=grace).matching(keys, zone=_zone(asked))
-    if request.association.device.only_own_steps:
-        rows = rows.of_device(request.association.device)
-    steps = list(rows.with_identity()[: limit + 1])
+def _matching(device: Device, asked: Dataset) -> Found:
+    keys, zone, limit = parse_keys(asked), _zone(asked), settings.WORKLIST_ANSWERS
+    rows = ScheduledStep.objects.shown_to(device, keys, zone=zone).with_identity()
+    steps = list(rows[: limit + 1])
     if len(steps) > limit:
-        logger.warning("worklist query of %s cut at %d answers", request.association.device, limit)
-    return steps[:limit]
+        logger.warning("worklist query of %s cut at %d answers", device.ae_title, limit)
+    return Found(keys, zone, steps[:limit], len(steps) > limit)
+
+
+def _reader(device: Device, zone: timezone | None) -> Reader:
+    return Reader(
+        ae_title=device.ae_title,
+        character_set=device.character_set,
+        name_length=device.name_length,
+        zone=zone,
+    )
+
+
+def _note(association: Association, found: Found, milliseconds: int) -> None:
+    """The device has its answer: what goes wrong here is no business of its."""
+    device = association.device
+    try:
+        note_worklist_query(device, keys=found.keys, steps=found.steps, origin=association.origin)
+        keep_query(
+            device,
+            keys=found.keys,
+            zone=found.zone,
+            shown=found.steps,
+            cut=found.cut,
+            milliseconds=milliseconds,
+        )
+    except DatabaseError as error:
+        logger.warning(
+            "worklist query of %s not written down: %s", device.ae_title, type(error).__name__
+        )
 
 
 def _send(request: Request, answers: Iterable[Dataset]) -> bool:

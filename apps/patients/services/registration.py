@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -46,6 +47,11 @@ class PatientDetails:
     language: str = ""
     medical_alerts: str = ""
     allergies: str = ""
+    weight_kg: Decimal | None = None
+    height_cm: int | None = None
+    pregnancy: str = ""
+    special_needs: str = ""
+    confidentiality: str = ""
 
 
 def register_patient(

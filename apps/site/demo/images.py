@@ -31,7 +31,7 @@ from apps.dimse.simulator import (
 )
 from apps.studies.services import Outcome, store_instances
 from apps.studies.spool import default_spool
-from apps.worklist.datasets import worklist_line
+from apps.worklist.datasets import Reader, worklist_line
 from apps.worklist.models import Device, PerformedStep, ScheduledStep
 from apps.worklist.services.performed import finish_step, start_step
 
@@ -102,7 +102,7 @@ def _store(step: ScheduledStep, images: list[Dataset], origin: Origin) -> None:
     """What the listener would do with the reports and images of this exam."""
     device = step.devices.get()
     origin = replace(origin, peer=device.ae_title)
-    exam = Exam(worklist_line(step, character_set=UTF_8), images)
+    exam = Exam(worklist_line(step, reader=Reader(character_set=UTF_8)), images)
     begun = _begin(exam, device, origin)
     identify(exam, device.ae_title, with_report=True)
     spool = default_spool()
