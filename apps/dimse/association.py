@@ -1,4 +1,4 @@
-"""One accepted association: requests come out of it, responses go back."""
+"""One association: the peer's requests come out of it, responses go back, and our own."""
 
 import struct
 import time
@@ -58,19 +58,18 @@ class Association:
         self.pending: list[Pending] = []
         # Takes the answers of the peer to requests of ours (N-EVENT-REPORT).
         self.on_response: Callable[[Request], None] = lambda _response: None
-        self._max_pdu = max_pdu
+        self.max_pdu = max_pdu
         self._between = True
         self._fragments = self._read_fragments()
         self._current: Request | None = None
         self._last_message_id = 0
+        self._cancelled: set[int] = set()  # Message IDs that C-CANCELs named
 
     def next_request(self) -> "Request":
         """The next request of the peer; raises ReleasedError when there is none."""
+        self._cancelled.clear()
         while True:
-            if self._current is not None:
-                self._current.skip()
-            request = self._read_request()
-            self._current = request
+            request = self._next_message()
             if request.command.field & messages.RESPONSE:
                 self.on_response(request)
                 continue
@@ -80,16 +79,21 @@ class Association:
 
     def cancelled(self, message_id: int) -> bool:
         """Has the peer sent a C-CANCEL for a request that is being answered? Does not wait."""
-        if not self.wire.has_pdu():
-            return False
-        request = self._read_request()
-        self._current = request
-        if request.command.field & messages.RESPONSE:
-            self.on_response(request)
-            return False
-        if request.command.field != messages.C_CANCEL_RQ:
-            raise ProtocolError("a request before the last one is answered")
-        return request.command.number(messages.RESPONDED_ID) == message_id
+        while message_id not in self._cancelled and self.wire.has_pdu():
+            self._take_note(self._next_message())
+        return message_id in self._cancelled
+
+    def next_response(self, message_id: int) -> Command:
+        """The answer to a C-STORE-RQ of ours; C-CANCELs that come before it are kept."""
+        while True:
+            message = self._next_message()
+            command = message.command
+            if command.field != messages.C_STORE_RSP:
+                self._take_note(message)
+            elif command.number(messages.RESPONDED_ID) == message_id:
+                return command
+            else:
+                raise ProtocolError("an answer to another message")
 
     def send(
         self, context: Context, values: dict[int, int | str], data_set: bytes | None = None
@@ -102,7 +106,7 @@ class Association:
     ) -> list[bytes]:
         """The PDUs of one message."""
         command = messages.encode_command(values)
-        pieces = messages.fragments(context.identifier, command, data_set, max_pdu=self._max_pdu)
+        pieces = messages.fragments(context.identifier, command, data_set, max_pdu=self.max_pdu)
         return list(pieces)
 
     def new_message_id(self) -> int:
@@ -111,6 +115,22 @@ class Association:
 
     def next_fragment(self) -> Fragment:
         return next(self._fragments)
+
+    def _take_note(self, message: "Request") -> None:
+        """What a peer may say while it waits for an answer of ours."""
+        if message.command.field & messages.RESPONSE:
+            self.on_response(message)
+        elif message.command.field == messages.C_CANCEL_RQ:
+            self._cancelled.add(message.command.number(messages.RESPONDED_ID))
+        else:
+            raise ProtocolError("a request before the last one is answered")
+
+    def _next_message(self) -> "Request":
+        """Whatever the peer says next; what was not read of the last message is read over."""
+        if self._current is not None:
+            self._current.skip()
+        self._current = self._read_request()
+        return self._current
 
     def _read_request(self) -> "Request":
         self._between = True

@@ -47,7 +47,7 @@ class Conversation:
             close_old_connections()  # a store needs no database
         try:
             handler_for(request)(request)
-        except (wire.PeerGoneError, wire.ProtocolError, wire.StoppedError):
+        except (ReleasedError, wire.PeerGoneError, wire.ProtocolError, wire.StoppedError):
             raise
         except Exception as error:
             if status.refusal_of(error) is status.UNEXPECTED:

@@ -1,7 +1,6 @@
 """PDUs on a TCP connection (PS3.8 9.3): read in place, written in one piece."""
 
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -119,11 +118,13 @@ class Wire:
         if self._end > self._start:
             return True
         try:
-            return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            if self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return True
         except BlockingIOError:
             return False
         except OSError as error:
             raise PeerGoneError(str(error)) from None
+        raise PeerGoneError("closed by the peer")
 
     def send(self, *parts: bytes | memoryview) -> None:
         """Write one or more whole PDUs at once."""
@@ -136,7 +137,7 @@ class Wire:
 
     def send_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write whole PDUs that are given in pieces, without a copy of them all."""
-        if isinstance(self.connection, ssl.SSLSocket):
+        if not isinstance(self.connection, socket.socket):  # TLS copies them anyway
             self.send(*pieces)
             return
         deadline = time.monotonic() + self.limits.object_seconds

@@ -1,0 +1,163 @@
+"""From one transfer syntax to another: a data set in, a data set out (PS3.5 annex A).
+
+Nothing here trusts its input further than the size checks reach: callers run it in a process
+of its own, because codecs are C and headers are other people's.
+"""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+MIB = 1 << 20
+MOST_BYTES = 1024 * MIB  # of a data set, in whatever form
+COMPRESSED = frozenset(map(str, (RLELossless, JPEGLSLossless, JPEG2000Lossless)))
+PLAIN = frozenset(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
+UNCOMPRESSED = PLAIN | {str(DeflatedExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
+ENCODABLE = PLAIN | COMPRESSED  # what can be made of an image, without losing a bit of it
+_ALWAYS_LOSSY = frozenset(map(str, (JPEGBaseline8Bit, JPEGExtended12Bit)))
+_PREAMBLE = b"\0" * 128 + b"DICM"
+_PIXEL_DATA, _OFFSETS, _LENGTHS = 0x7FE00010, 0x7FE00001, 0x7FE00002
+_SWAPPED = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+
+
+class TranscodingError(ValueError):
+    """The data set cannot be had in that transfer syntax; the message says why."""
+
+
+def transcode(data_set: bytes, source: str, target: str) -> bytes:
+    """A data set in another transfer syntax, one of ENCODABLE; raises TranscodingError."""
+    if target not in ENCODABLE:
+        raise TranscodingError(f"no encoder for {target}")
+    try:
+        dataset = _read(data_set, source)
+        _convert(dataset, source, target)
+        return _write(dataset, target)
+    except TranscodingError:
+        raise
+    except (RecursionError, MemoryError) as error:
+        raise TranscodingError(type(error).__name__) from None
+    except Exception as error:  # noqa: BLE001 - codecs raise whatever bytes make them raise
+        raise TranscodingError(f"{type(error).__name__} while decoding or encoding") from None
+
+
+def _read(data_set: bytes, source: str) -> Dataset:
+    if source == DeflatedExplicitVRLittleEndian:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        data_set = inflater.decompress(data_set, MOST_BYTES)
+        if inflater.unconsumed_tail:
+            raise TranscodingError("inflated data set too large")
+        source = str(ExplicitVRLittleEndian)
+    raw = source.encode() + b"\0" * (len(source) % 2)
+    meta = struct.pack("<HH2sH", 2, 0x10, b"UI", len(raw)) + raw
+    return dcmread(BytesIO(b"".join((_PREAMBLE, meta, data_set))))
+
+
+def _convert(dataset: Dataset, source: str, target: str) -> None:
+    _settle(dataset, everything=source == ExplicitVRBigEndian)
+    if source == ExplicitVRBigEndian:
+        _swap(dataset, _cell_bytes(dataset))
+    if _PIXEL_DATA not in dataset:
+        if target in COMPRESSED:
+            raise TranscodingError("no pixel data to compress")
+        return
+    if source in UNCOMPRESSED and target in PLAIN:
+        _choose_pixel_vr(dataset, target)
+        return
+    _check_size(dataset)
+    if source not in UNCOMPRESSED:
+        _decompress(dataset, source)
+    if target in COMPRESSED:
+        _compress(dataset, target)
+    else:
+        _choose_pixel_vr(dataset, target)
+
+
+def _settle(dataset: Dataset, *, everything: bool) -> None:
+    """Decode what cannot be written as it was read: sequences, elements without a VR.
+
+    Texts stay the bytes they are, whatever character set they claim to be in.
+    """
+    for tag in list(dataset.keys()):
+        raw = dataset.get_item(tag)
+        if everything or raw is None or raw.VR in (None, "SQ"):
+            element = dataset[tag]
+            if element.VR == "SQ":
+                for item in element.value:
+                    _settle(item, everything=everything)
+
+
+def _check_size(dataset: Dataset) -> None:
+    """Before anything is decoded: would it be larger than we can take?"""
+    names = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
+    rows, columns, samples, bits = (int(dataset.get(name) or 0) for name in names)
+    if not (rows and columns and samples and bits):
+        raise TranscodingError("an image without its dimensions")
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if rows * columns * samples * max(bits, 8) * max(frames, 1) // 8 > MOST_BYTES:
+        raise TranscodingError("decoded image too large")
+
+
+def _decompress(dataset: Dataset, source: str) -> None:
+    dataset.decompress(as_rgb=True, generate_instance_uid=False)
+    for tag in (_OFFSETS, _LENGTHS):
+        if tag in dataset:
+            del dataset[tag]
+    if source in _ALWAYS_LOSSY:
+        # PS3.3 C.7.6.1.1.5: once lossy, always lossy.
+        dataset.LossyImageCompression = "01"
+
+
+def _compress(dataset: Dataset, target: str) -> None:
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.set_original_encoding(False, True)
+    dataset.compress(target, generate_instance_uid=False)
+
+
+def _choose_pixel_vr(dataset: Dataset, target: str) -> None:
+    """PS3.5 A.1, A.2: OW in implicit VR and above eight bits."""
+    if target == ImplicitVRLittleEndian or int(dataset.get("BitsAllocated") or 0) > 8:
+        dataset[_PIXEL_DATA].VR = "OW"
+    dataset[_PIXEL_DATA].is_undefined_length = False
+
+
+def _cell_bytes(dataset: Dataset) -> int:
+    return max(int(dataset.get("BitsAllocated") or 0) // 8, 2)
+
+
+def _swap(dataset: Dataset, cell: int) -> None:
+    """From big to little endian what pydicom leaves alone: values of words (PS3.5 7.3)."""
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _swap(item, cell)
+        elif element.VR in _SWAPPED and isinstance(element.value, bytes):
+            width = cell if element.tag == _PIXEL_DATA else _SWAPPED[element.VR]
+            whole = len(element.value) // width * width
+            words = np.frombuffer(element.value[:whole], dtype=f">u{width}")
+            element.value = words.astype(f"<u{width}").tobytes() + element.value[whole:]
+
+
+def _write(dataset: Dataset, target: str) -> bytes:
+    written = DicomBytesIO()
+    written.is_little_endian = True
+    written.is_implicit_VR = UID(target) == ImplicitVRLittleEndian
+    write_dataset(written, dataset)
+    return written.getvalue()
