@@ -74,7 +74,7 @@ def amend(data: bytes, amendments: Sequence[Amendment], *, explicit_vr: bool) ->
         concerned = b"".join(piece for tag, (_, piece) in pieces.items() if tag in wanted)
         dataset = read_elements(concerned, explicit_vr=explicit_vr)
         before = _character_set(dataset)
-        if not any([_make(dataset, one) for one in amendments]):
+        if not sum(_make(dataset, one) for one in amendments):
             return data
         made = write_elements(dataset, explicit_vr=explicit_vr)
         rest = {tag: piece for tag, piece in pieces.items() if tag not in wanted}

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE
 from apps.dicomweb.multipart import CHUNK, Part
 from apps.studies.models import Instance
+from apps.studies.services import outgoing_file
 from apps.studies.storage import StorageError, stored_files
 
 
@@ -37,8 +38,9 @@ def frame_parts(instance: Instance, numbers: list[int], content_type: str) -> li
 
 
 def file_part(instance: Instance, content_type: str) -> Part:
-    """The whole PS3.10 file."""
-    return _stored(instance.file_name, [0, instance.size], content_type)
+    """The whole PS3.10 file, corrections made."""
+    size, chunks = outgoing_file(instance)
+    return Part(content_type, size, chunks)
 
 
 def bytes_part(data: bytes, content_type: str) -> Part:

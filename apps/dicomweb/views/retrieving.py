@@ -16,8 +16,10 @@ from apps.dicomweb.views.lookup import find_instance, find_series, find_study, n
 from apps.studies.models import Instance
 
 MAX_FRAMES = 10_000
-# What is stored never changes under its UID: other content under it is refused.
+# Pixels never change under their UID: other content under it is refused.
 _FOREVER = "private, max-age=31536000, immutable"
+# The header of a file may be corrected: ask whether it was.
+_ASK = "private, no-cache"
 
 
 @require_safe
@@ -44,7 +46,7 @@ def retrieve_instance(
     row = find_instance(request, study, series, instance)
     note(request, row.series.study)
     choice = choose(request, [DICOM], transfer_syntax=row.transfer_syntax_uid, single=True)
-    return _kept(request, row, choice, [_file(row)])
+    return _kept(request, row, choice, [_file(row)], overlay=row.overlay)
 
 
 @require_safe
@@ -106,10 +108,15 @@ def _numbers(text: str, row: Instance) -> list[int]:
 
 
 def _kept(
-    request: HttpRequest, row: Instance, choice: Choice, parts: list[Part]
+    request: HttpRequest,
+    row: Instance,
+    choice: Choice,
+    parts: list[Part],
+    *,
+    overlay: int | None = None,
 ) -> HttpResponseBase:
-    """An answer that a browser may keep: it is immutable under its address and media type."""
-    tag = f'"{row.sha256[:32]}"'
+    """An answer that a browser may keep, for good where it holds no header (`overlay` None)."""
+    tag = f'"{row.sha256[:32]}{f"-{overlay:x}" if overlay else ""}"'
     response: HttpResponseBase
     if request.headers.get("If-None-Match") == tag:
         response = HttpResponseNotModified()
@@ -118,6 +125,6 @@ def _kept(
     else:
         response = bare_response(parts[0])
     response["ETag"] = tag
-    response["Cache-Control"] = _FOREVER
+    response["Cache-Control"] = _FOREVER if overlay is None else _ASK
     patch_vary_headers(response, ["Accept", "Cookie"])
     return response

@@ -1,8 +1,15 @@
 """The verbs of the studies room."""
 
+from apps.studies.services.correcting import (
+    NotCorrectableError,
+    Scope,
+    UndoneAlreadyError,
+    correct_study,
+    undo_correction,
+)
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.matching import match_automatically, match_study
-from apps.studies.services.outgoing import Outgoing, header_json, outgoing
+from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.settling import settle_study
 from apps.studies.services.storing import Outcome, Stored, store_instances
@@ -10,10 +17,14 @@ from apps.studies.services.viewing import note_viewing
 
 __all__ = [
     "Kept",
+    "NotCorrectableError",
     "NotFailedError",
     "Outcome",
     "Outgoing",
+    "Scope",
     "Stored",
+    "UndoneAlreadyError",
+    "correct_study",
     "discard_file",
     "header_json",
     "is_complete",
@@ -23,7 +34,9 @@ __all__ = [
     "match_study",
     "note_viewing",
     "outgoing",
+    "outgoing_file",
     "retry_file",
     "settle_study",
     "store_instances",
+    "undo_correction",
 ]

@@ -1,7 +1,8 @@
 """Instances on their way out: the stored bytes, with what was corrected since.
 
 Every way out asks here (query, retrieve, DICOMweb, export), so that a correction is seen
-everywhere or nowhere. An instance without corrections is passed on byte for byte.
+everywhere or nowhere. An instance without corrections is passed on byte for byte; one with
+them gets another header in front of the very same pixel data.
 """
 
 import logging
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 
 import zstandard
 
+from apps.dicom.amending import amend
 from apps.dicom.header import WalkError, explicit
 from apps.dicom.json import JsonDataset, to_json
 from apps.studies.models import Instance
-from apps.studies.storage import stored_files
+from apps.studies.services.overlaying import amendments_of
+from apps.studies.services.rewriting import CHUNK, Piece, StoredObject, rewritten
+from apps.studies.storage import StorageError, stored_files
 
 log = logging.getLogger(__name__)
-CHUNK = 1 << 20
 _FRONT = 144  # preamble, `DICM` and the group length element: the meta information follows
 
 
@@ -38,13 +41,27 @@ class Outgoing:
 def outgoing(instance: Instance) -> Outgoing:
     """The data set of an instance to be sent; raises OSError where its file is damaged."""
     start = _dataset_offset(instance.file_name)
+    made = _corrected(instance, start) if instance.overlay else None
+    pieces = made or [(start, instance.size - start)]
+    name = instance.file_name
     return Outgoing(
         sop_class_uid=instance.sop_class_uid,
         sop_instance_uid=instance.sop_instance_uid,
         transfer_syntax_uid=instance.transfer_syntax_uid,
-        size=instance.size - start,
-        pieces=lambda: _pieces(instance.file_name, start, instance.size),
+        size=sum(_length(piece) for piece in pieces),
+        pieces=lambda: _read(name, pieces),
     )
+
+
+def outgoing_file(instance: Instance) -> tuple[int, Callable[[], Iterator[bytes]]]:
+    """The whole PS3.10 file as it is to be sent: its length, and its bytes in order."""
+    name = instance.file_name  # not the row: many files wait for their turn at once
+    pieces: list[Piece] = [(0, instance.size)]
+    if instance.overlay:
+        start = _dataset_offset(name)
+        if made := _corrected(instance, start):
+            pieces = [(0, start), *made]
+    return sum(_length(piece) for piece in pieces), lambda: _read(name, pieces)
 
 
 def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
@@ -54,7 +71,7 @@ def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDatas
     """
     try:
         return to_json(
-            zstandard.decompress(instance.header),
+            corrected_header(instance),
             explicit_vr=explicit(instance.transfer_syntax_uid),
             bulk_uri=bulk_uri,
             bulk_tags={tag: vr for tag, vr, _, _ in instance.bulk_table},
@@ -68,6 +85,34 @@ def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDatas
         }
 
 
+def corrected_header(instance: Instance) -> bytes:
+    """The header of an instance as kept in its row, corrections made."""
+    data = zstandard.decompress(instance.header)
+    if not instance.overlay:
+        return data
+    explicit_vr = explicit(instance.transfer_syntax_uid)
+    return amend(data, amendments_of(instance), explicit_vr=explicit_vr)
+
+
+def _corrected(instance: Instance, start: int) -> list[Piece] | None:
+    """The data set in pieces; None where the file says what the corrections say."""
+    if missing := instance.get_deferred_fields() & {"header", "bulk_table"}:
+        instance.refresh_from_db(fields=sorted(missing))
+    stored = StoredObject(
+        instance.file_name,
+        start,
+        instance.size,
+        instance.transfer_syntax_uid,
+        zstandard.decompress(instance.header),
+        {tag: length for tag, _, _, length in instance.bulk_table},
+    )
+    try:
+        return rewritten(stored, corrected_header(instance))
+    except (WalkError, struct.error) as error:
+        # Not sent at all rather than sent as somebody else's.
+        raise StorageError("the header cannot be corrected") from error
+
+
 def _dataset_offset(name: str) -> int:
     front = stored_files().read(name, 0, _FRONT)
     if front[128:140] != b"DICM\x02\0\0\0UL\x04\0":
@@ -75,7 +120,16 @@ def _dataset_offset(name: str) -> int:
     return _FRONT + int.from_bytes(front[140:144], "little")
 
 
-def _pieces(name: str, start: int, end: int) -> Iterator[bytes]:
+def _length(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece[1]
+
+
+def _read(name: str, pieces: list[Piece]) -> Iterator[bytes]:
     files = stored_files()
-    for offset in range(start, end, CHUNK):
-        yield files.read(name, offset, min(CHUNK, end - offset))
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        offset, length = piece
+        for start in range(offset, offset + length, CHUNK):
+            yield files.read(name, start, min(CHUNK, offset + length - start))
