@@ -7,6 +7,8 @@ from django.db import Error as DatabaseError
 from apps.dicom.keys import BadKeyError
 from apps.dimse.identifiers import UnreadableError
 from apps.dimse.services.commitment import TransactionUidInUse
+from apps.dimse.services.inquiry import TransactionUnknown
+from apps.studies.patience import TooMuchAsked
 from apps.worklist.services.performed import (
     DuplicatePerformedStep,
     PerformedStatusInvalid,
@@ -15,6 +17,7 @@ from apps.worklist.services.performed import (
 
 SUCCESS = 0x0000
 PENDING = 0xFF00
+PENDING_OPEN = 0xFF01  # some optional keys are not supported (PS3.4 C.4.1.1.4)
 CANCELLED = 0xFE00
 OUT_OF_RESOURCES = 0xA700
 PROCESSING_FAILURE = 0x0110
@@ -48,6 +51,10 @@ class NoSuchActionError(ValueError):
     """This action type does not exist."""
 
 
+class NoSuchEventError(ValueError):
+    """This event type does not exist."""
+
+
 class NotAuthorizedError(Exception):
     """The device may not use this service."""
 
@@ -71,14 +78,17 @@ TABLE: dict[type[Exception], Refusal] = {
     UnreadableError: Refusal(0xC000, PROCESSING_FAILURE),
     MismatchError: Refusal(0xA900, PROCESSING_FAILURE),
     BadKeyError: Refusal(0xA900, 0x0106),
+    TooMuchAsked: Refusal(0xA700, PROCESSING_FAILURE),
     InvalidInstanceError: Refusal(0x0117, 0x0117),
     InvalidValueError: Refusal(0xA900, 0x0106),
     MissingAttributeError: Refusal(0xA900, 0x0120),
     NoSuchInstanceError: Refusal(0xC000, 0x0112),
     NoSuchActionError: Refusal(0xC000, 0x0123),
+    NoSuchEventError: Refusal(0xC000, 0x0113),
     NotAuthorizedError: Refusal(NOT_AUTHORIZED, NOT_AUTHORIZED),
     UnrecognizedOperationError: Refusal(UNRECOGNIZED_OPERATION, UNRECOGNIZED_OPERATION),
     DuplicatePerformedStep: Refusal(0x0111, 0x0111),
+    TransactionUnknown: Refusal(0xC000, 0x0115),
     TransactionUidInUse: Refusal(0xC000, PROCESSING_FAILURE, DUPLICATE_TRANSACTION),
     PerformedStatusInvalid: Refusal(0x0106, 0x0106),
     PerformedStepFinal: Refusal(PROCESSING_FAILURE, PROCESSING_FAILURE, MPPS_FINAL),

@@ -5,8 +5,8 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from apps.dimse.models import CommitmentRequest
-from apps.dimse.services import forget_told, tell_request, verify_request
+from apps.dimse.models import CommitmentInquiry, CommitmentRequest
+from apps.dimse.services import forget_told, send_inquiry, tell_request, verify_request
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 100
@@ -25,9 +25,23 @@ def settle_commitment(pk: int) -> None:
 
 @shared_task
 def settle_commitments() -> None:
-    """The requests whose nudge was lost, whose worker died, whose device was away."""
-    for row in CommitmentRequest.objects.due().select_related("device")[:AT_ONCE]:
-        tell_request(verify_request(row))
+    """What lost its nudge or its worker, and what a device was away for."""
+    away: set[int] = set()  # a device that does not answer is left alone for this round
+    for due in CommitmentRequest.objects.due().select_related("device")[:AT_ONCE]:
+        row = verify_request(due)
+        if row.device_id not in away and not tell_request(row):
+            away.add(row.device_id)
+    for inquiry in CommitmentInquiry.objects.due().select_related("device")[:AT_ONCE]:
+        if inquiry.device_id not in away and not send_inquiry(inquiry):
+            away.add(inquiry.device_id)
+
+
+@shared_task
+def ask_for_commitment(pk: int) -> None:
+    """Ask a device whether what we sent is safe there."""
+    row = CommitmentInquiry.objects.select_related("device").filter(pk=pk).first()
+    if row is not None:
+        send_inquiry(row)
 
 
 @shared_task

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from pynetdicom.dsutils import create_file_meta
 from apps.dimse.limits import Limits
 from apps.dimse.listener import Listener
 from apps.dimse.services import Throttle, noting
-from apps.studies.spool import Spool
+from apps.studies.spool import Spool, default_spool
+from apps.studies.tasks import ingest
 from apps.worklist.models import Device
 from tests.factories import DeviceFactory
 
@@ -147,3 +150,20 @@ def ct_image(uid: str, *, study: str = "2.25.7", series: str = "2.25.8") -> Data
         transfer_syntax=ExplicitVRLittleEndian,
     )
     return image
+
+
+def keep(*uids: str) -> None:
+    """Stored and indexed when this returns."""
+    spool, names = default_spool(), []
+    for uid in uids:
+        target = BytesIO()
+        ct_image(uid).save_as(target, enforce_file_format=True)
+        names.append(spool.write([target.getvalue()]).name)
+    ingest(names)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from apps.dimse import messages, offers
 from apps.dimse.association import Request
-from apps.dimse.handlers.commitment import answer_commitment
+from apps.dimse.handlers.commitment import answer_commitment, take_event
 from apps.dimse.handlers.query import find_studies
 from apps.dimse.handlers.retrieve import get_studies, move_studies
 from apps.dimse.handlers.steps import create_step, get_step, set_step
@@ -34,6 +34,7 @@ _BY_SERVICE: dict[tuple[int, str], Handler] = {
     (messages.N_GET_RQ, offers.MPPS): get_step,
     (messages.N_GET_RQ, offers.MPPS_RETRIEVE): get_step,
     (messages.N_ACTION_RQ, offers.COMMITMENT): answer_commitment,
+    (messages.N_EVENT_REPORT_RQ, offers.COMMITMENT): take_event,
 }
 
 
@@ -46,6 +47,8 @@ def handler_for(request: Request) -> Handler:
         handler = store
     if handler is None:
         raise UnrecognizedOperationError
-    if not offers.allowed(device, abstract_syntax):
+    # Who reports to us was asked by us: the right of an archive, not that of a modality.
+    reports = operation == messages.N_EVENT_REPORT_RQ
+    if not (device.may_commit if reports else offers.allowed(device, abstract_syntax)):
         raise NotAuthorizedError
     return handler

@@ -1,4 +1,7 @@
-"""Storage commitment, push model (PS3.4 J.3): asked by N-ACTION, told by N-EVENT-REPORT."""
+"""Storage commitment, push model (PS3.4 J.3): asked by N-ACTION, told by N-EVENT-REPORT.
+
+A device asks us and is told here; where we ask a device, it tells us here.
+"""
 
 import logging
 import time
@@ -13,6 +16,8 @@ from apps.dimse.association import Association, Pending, Request
 from apps.dimse.models import CommitmentRequest
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE
 from apps.dimse.services import (
+    COMPLETE,
+    FAILURES_EXIST,
     ask_for_commitment,
     claim_for_asker,
     note_asker_gone,
@@ -20,6 +25,7 @@ from apps.dimse.services import (
     note_told,
     report_data_set,
     report_event,
+    take_report,
 )
 from apps.dimse.tasks import nudge, settle_commitment
 
@@ -57,7 +63,9 @@ def take_answer(request: Request) -> None:
     """The peer answers a report of ours."""
     association, command = request.association, request.command
     answered = command.values.get(messages.RESPONDED_ID)
-    for pending in [one for one in association.pending if one.message_id == answered]:
+    for pending in list(association.pending):
+        if pending.row is None or pending.message_id != answered:
+            continue
         association.pending.remove(pending)
         code = command.number(messages.STATUS)
         if code == status.SUCCESS:
@@ -81,6 +89,15 @@ def report_elsewhere(association: Association) -> None:
     for pending in association.pending:
         nudge(settle_commitment, pending.request_id)
     association.pending.clear()
+
+
+def take_event(request: Request) -> None:
+    """N-EVENT-REPORT of a device that we asked: on an association of its own."""
+    if request.command.values.get(messages.EVENT_TYPE) not in (COMPLETE, FAILURES_EXIST):
+        raise status.NoSuchEventError("event type")
+    report = identifiers.decode(request.data_set(), request.context.transfer_syntax)
+    take_report(request.association.device, report, origin=request.association.origin)
+    request.respond(status.SUCCESS)
 
 
 def _report(association: Association, pending: Pending) -> None:

@@ -2,6 +2,8 @@
 
 from apps.dimse.services.calling import CalledDeviceFailed, DeviceWithoutAddress, calling
 from apps.dimse.services.commitment import (
+    COMPLETE,
+    FAILURES_EXIST,
     TransactionUidInUse,
     ask_for_commitment,
     claim_for_asker,
@@ -16,17 +18,31 @@ from apps.dimse.services.commitment import (
     verify_request,
 )
 from apps.dimse.services.devices import EchoResult, echo, note_seen
+from apps.dimse.services.inquiry import (
+    CannotCommit,
+    TransactionUnknown,
+    ask_commitment,
+    committed_elsewhere,
+    send_inquiry,
+    take_report,
+)
 from apps.dimse.services.noting import Throttle, note_rejection, note_worklist_query
 
 __all__ = [
+    "COMPLETE",
+    "FAILURES_EXIST",
     "CalledDeviceFailed",
+    "CannotCommit",
     "DeviceWithoutAddress",
     "EchoResult",
     "Throttle",
     "TransactionUidInUse",
+    "TransactionUnknown",
+    "ask_commitment",
     "ask_for_commitment",
     "calling",
     "claim_for_asker",
+    "committed_elsewhere",
     "echo",
     "forget_told",
     "note_asker_gone",
@@ -38,6 +54,8 @@ __all__ = [
     "report_again",
     "report_data_set",
     "report_event",
+    "send_inquiry",
+    "take_report",
     "tell_request",
     "verify_request",
 ]

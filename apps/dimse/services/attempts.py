@@ -54,7 +54,8 @@ def finish(row: Row, **values: object) -> bool:
 def wait_of(row: Row) -> timedelta:
     """How long to wait after so many attempts: 10 s, doubled each time, 10 minutes at most."""
     doublings = min(max(row.attempts - 1, 0), 10)
-    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+    wait: timedelta = FIRST_WAIT * 2**doublings
+    return min(wait, LONGEST_WAIT)
 
 
 def try_later(row: Row, error: str, **values: object) -> bool:

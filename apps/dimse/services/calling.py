@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import starmap
+from ssl import SSLContext
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +13,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association as RequestingAssociation
+from pynetdicom.presentation import build_context
 
+from apps.dimse.tls import TLSSettingsError, client_context, is_pinned
 from apps.worklist.models import Device
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
@@ -32,25 +36,62 @@ class DeviceWithoutAddress(CalledDeviceFailed):
 
 @contextmanager
 def calling(
-    device: Device, *sop_classes: str, roles: Sequence[Any] = ()
+    device: Device,
+    *sop_classes: str,
+    roles: Sequence[Any] = (),
+    contexts: Sequence[tuple[str, list[str]]] = (),
+    handlers: Sequence[Any] = (),
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> Iterator[RequestingAssociation]:
-    """An association of ours to a device, released at the end; raises CalledDeviceFailed."""
+    """An association of ours to a device, released at the end; raises CalledDeviceFailed.
+
+    `contexts`: SOP classes with transfer syntaxes of their own, beside `sop_classes` in
+    uncompressed ones. `handlers`: pynetdicom's, for what the device asks on the association.
+    """
     if not device.host:
         raise DeviceWithoutAddress
     entity = AE(ae_title=settings.OPENPACS_AE_TITLE)
-    entity.connection_timeout = CONNECT_SECONDS
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = ANSWER_SECONDS
+    entity.connection_timeout, entity.acse_timeout = CONNECT_SECONDS, ANSWER_SECONDS
+    entity.dimse_timeout = entity.network_timeout = answer_seconds
     for sop_class in sop_classes:
         entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    association = entity.associate(
-        device.host, device.port, ae_title=device.ae_title, ext_neg=list(roles)
-    )
+    # Not by the entity, which would put the syntaxes of a class into one context.
+    proposed = [*entity.requested_contexts, *starmap(build_context, contexts)]
+    try:
+        association = entity.associate(
+            device.host,
+            device.port,
+            contexts=proposed,
+            ae_title=device.ae_title,
+            ext_neg=list(roles),
+            evt_handlers=list(handlers),
+            tls_args=_tls_of(device),
+        )
+    except (OSError, UnicodeError):  # of getaddrinfo
+        raise CalledDeviceFailed(gettext("There is no host %s.") % device.host) from None
     if not association.is_established:
         raise CalledDeviceFailed(_why_not(association, device))
     try:
+        _check_certificate(association, device)
         yield association
     finally:
         association.release()
+
+
+def _tls_of(device: Device) -> tuple[SSLContext, str] | None:
+    try:
+        return (client_context(), device.host) if device.tls else None
+    except TLSSettingsError as error:
+        raise CalledDeviceFailed(str(error)) from None
+
+
+def _check_certificate(association: RequestingAssociation, device: Device) -> None:
+    if not device.tls:
+        return
+    connection: Any = association.dul.socket
+    if not is_pinned(device, connection.socket.getpeercert(binary_form=True)):
+        association.abort()
+        raise CalledDeviceFailed(gettext("The device shows another certificate than its own."))
 
 
 def expect_success(answer: Dataset) -> None:

@@ -101,17 +101,21 @@ def verify_request(row: CommitmentRequest) -> CommitmentRequest:
     return row
 
 
-def tell_request(row: CommitmentRequest) -> None:
-    """Report a verified request on an association of ours; again later where that fails."""
+def tell_request(row: CommitmentRequest) -> bool:
+    """Report a verified request on an association of ours; again later where that fails.
+
+    False where the device was called and did not take it.
+    """
     if row.status != Status.VERIFIED or not claim(row):
-        return
+        return True
     CommitmentRequest.objects.filter(pk=row.pk).update(asker_connected=False)
     try:
         send_report(row)
     except CalledDeviceFailed as error:
         note_not_told(row, str(error))
-    else:
-        note_told(row)
+        return False
+    note_told(row)
+    return True
 
 
 def claim_for_asker(pk: int) -> CommitmentRequest | None:
