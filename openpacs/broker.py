@@ -8,6 +8,7 @@ Layout: ROOT/<queue>/<time>-<random>.json, ROOT from the transport option `folde
 """
 
 import logging
+import os
 import time
 import uuid
 from pathlib import Path
@@ -59,7 +60,10 @@ class Channel(virtual.Channel):
         return len(messages)
 
     def _messages(self, queue: str) -> list[Path]:
-        return sorted(self._folder(queue).glob("*.json"))
+        folder = self._folder(queue)
+        # Asked many times a second, mostly for nothing: cheaper than Path.glob.
+        names = sorted(os.listdir(folder))  # noqa: PTH208
+        return [folder / name for name in names if name.endswith(".json")]
 
     def _folder(self, queue: str) -> Path:
         client: Any = self.connection.client

@@ -2,7 +2,9 @@
 
 import fcntl
 import logging
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from apps.studies.spool import default_spool
 log = logging.getLogger(__name__)
 
 INGEST = Origin(protocol="ingest")
-BATCH = 50
+BATCH = 200
 OVERDUE_SECONDS = 3  # younger files have a nudge under way
 
 
@@ -26,7 +28,7 @@ OVERDUE_SECONDS = 3  # younger files have a nudge under way
 def ingest(names: list[str]) -> None:
     """Index these spool files; names that are gone were done by somebody else."""
     incoming = default_spool().incoming
-    _ingest([incoming / Path(name).name for name in names])
+    lane.ingest(incoming / Path(name).name for name in names)
 
 
 def nudge(names: list[str]) -> None:
@@ -50,7 +52,7 @@ def ingest_spool() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        _ingest(_overdue(spool.waiting()))
+        lane.ingest(_overdue(spool.waiting()))
 
 
 @shared_task
@@ -62,11 +64,34 @@ def settle_quiet_studies() -> None:
         settle_study(study, origin=SYSTEM)
 
 
-def _ingest(paths: Sequence[Path]) -> None:
-    waiting = [path for path in paths if path.exists()]
-    for start in range(0, len(waiting), BATCH):
-        stored = store_instances(waiting[start : start + BATCH], origin=INGEST)
-        log.info("Ingested %d files", len(stored))
+class Lane:
+    """One batch at a time in this process, made of all that waits.
+
+    Threads that index side by side wait for one another in the database; files that come
+    meanwhile rather make the next batch larger, and each of them cheaper.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Path] = deque()
+        self._busy = threading.Lock()
+
+    def ingest(self, paths: Iterable[Path]) -> None:
+        """Index files, here or by the thread that is at it; raises what storing raises."""
+        self._waiting.extend(paths)
+        while self._waiting and self._busy.acquire(blocking=False):
+            try:
+                self._take_batch()
+            finally:
+                self._busy.release()
+
+    def _take_batch(self) -> None:
+        taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        if present := [path for path in taken if path.exists()]:
+            stored = store_instances(present, origin=INGEST)
+            log.info("Ingested %d files", len(stored))
+
+
+lane = Lane()
 
 
 def _overdue(paths: list[Path]) -> list[Path]:

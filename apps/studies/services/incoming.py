@@ -1,12 +1,14 @@
 """Reading a spool file into what the index keeps of it. No database in here."""
 
+import functools
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import zstandard
@@ -18,6 +20,7 @@ from apps.dicom.uids import derived_uid, valid_uid
 
 _READ_WHOLE = 16 << 20  # bytes; larger files are mapped
 _TIFF = (b"II*\0", b"MM\0*")
+_EMPTY = bytes(128)
 COMPRESSION_LEVEL = 1
 # PS3.5 9.1 allows 64 characters; makers exist who wrote a few more.
 LONGEST_UID = 128
@@ -31,8 +34,8 @@ class Incoming:
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
-    study: dict[str, Any]
-    series: dict[str, Any]
+    study: Mapping[str, Any]
+    series: Mapping[str, Any]
     instance: dict[str, Any]
     modality: str
     size: int
@@ -42,8 +45,10 @@ class Incoming:
 
 def read_incoming(path: Path) -> Incoming:
     """Read one PS3.10 file; raises UnreadableError with a reason in plain words, OSError."""
-    _blank_preamble(path)
     with opened(path) as buffer:
+        if not _is_harmless(buffer):
+            _blank_preamble(path)
+            return read_incoming(path)
         header = read_header(buffer)
         _refuse_nameless(header)
         if is_cut_off(buffer, header):
@@ -55,12 +60,13 @@ def read_incoming(path: Path) -> Incoming:
 @contextmanager
 def opened(path: Path) -> Iterator[Buffer]:
     """The bytes of a file: read if small, mapped if large."""
-    size = path.stat().st_size
-    if size <= _READ_WHOLE:
-        yield path.read_bytes()
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        yield mapped
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= _READ_WHOLE:
+            yield file.read(size)
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
 
 
 def content_digest(buffer: Buffer, offset: int) -> str:
@@ -69,15 +75,16 @@ def content_digest(buffer: Buffer, offset: int) -> str:
         return hashlib.sha256(view[offset:]).hexdigest()
 
 
-def _blank_preamble(path: Path) -> None:
+def _is_harmless(buffer: Buffer) -> bool:
     """A preamble can make an image an executable (CVE-2019-11687); only TIFF's is of use."""
-    with path.open("rb") as file:
-        preamble, mark = file.read(128), file.read(4)
-    if not any(preamble) or preamble.startswith(_TIFF) or mark != b"DICM":
-        return
+    preamble = buffer[:128]
+    return preamble == _EMPTY or preamble[:4] in _TIFF or buffer[128:132] != b"DICM"
+
+
+def _blank_preamble(path: Path) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.pwrite(handle, bytes(128), 0)
+        os.pwrite(handle, _EMPTY, 0)
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -97,14 +104,15 @@ def _refuse_nameless(header: Header) -> None:
 
 def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incoming:
     sop_instance_uid = header.text(0x00080018)
+    study, series = header.text(0x0020000D), header.text(0x0020000E)
     return Incoming(
         path=path,
         # Palettes, hanging protocols and badly exported images have no study: each gets one.
-        study_instance_uid=header.text(0x0020000D) or derived_uid(f"study {sop_instance_uid}"),
-        series_instance_uid=header.text(0x0020000E) or derived_uid(f"series {sop_instance_uid}"),
+        study_instance_uid=study or derived_uid(f"study {sop_instance_uid}"),
+        series_instance_uid=series or derived_uid(f"series {sop_instance_uid}"),
         sop_instance_uid=sop_instance_uid,
-        study=_study_columns(header),
-        series=_series_columns(header),
+        study=_study_columns(header.character_set, *_raw(header, _STUDY_TAGS)),
+        series=_series_columns(header.character_set, *_raw(header, _SERIES_TAGS)),
         instance=_instance_columns(buffer, header),
         modality=header.text(0x00080060)[:16],
         size=len(buffer),
@@ -113,35 +121,64 @@ def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incomi
     )
 
 
-def _study_columns(header: Header) -> dict[str, Any]:
-    return {
-        "patient_name": header.text(0x00100010)[:324],
-        "patient_identifier": header.text(0x00100020)[:64],
-        "patient_identifier_issuer": header.text(0x00100021)[:64],
-        "patient_birth_date": header.text(0x00100030)[:8],
-        "patient_sex": header.text(0x00100040)[:16],
-        "study_date": parse_date(header.text(0x00080020)),
-        "study_time": parse_time(header.text(0x00080030)),
-        "accession_number": header.text(0x00080050)[:64],
-        "study_id": header.text(0x00200010)[:64],
-        "description": header.text(0x00081030)[:128],
-        "referring_physician": header.text(0x00080090)[:324],
-    }
+_STUDY_TAGS = (
+    *(0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080020, 0x00080030),
+    *(0x00080050, 0x00200010, 0x00081030, 0x00080090),
+)
+_SERIES_TAGS = (
+    *(0x00080060, 0x00200011, 0x0008103E, 0x00180015, 0x00200060, 0x00181030, 0x00081010),
+    *(0x00080021, 0x00080031, 0x00400244, 0x00400245),
+)
 
 
-def _series_columns(header: Header) -> dict[str, Any]:
-    return {
-        "modality": header.text(0x00080060)[:16],
-        "number": _bounded(header.integer(0x00200011)),
-        "description": header.text(0x0008103E)[:128],
-        "body_part": header.text(0x00180015)[:64],
-        "laterality": header.text(0x00200060)[:16],
-        "protocol_name": header.text(0x00181030)[:128],
-        "station_name": header.text(0x00081010)[:64],
-        "series_date": parse_date(header.text(0x00080021)),
-        "series_time": parse_time(header.text(0x00080031)),
-        "performed_step_start": (header.text(0x00400244) + header.text(0x00400245))[:32],
-    }
+def _raw(header: Header, tags: tuple[int, ...]) -> list[bytes]:
+    values = header.values
+    return [values.get(tag, b"") for tag in tags]
+
+
+# Images of one series say the same about it: read once, not two hundred times.
+@functools.lru_cache(maxsize=256)
+def _study_columns(character_set: str, *raw: bytes) -> Mapping[str, Any]:
+    header = _header_of(character_set, _STUDY_TAGS, raw)
+    return MappingProxyType(
+        {
+            "patient_name": header.text(0x00100010)[:324],
+            "patient_identifier": header.text(0x00100020)[:64],
+            "patient_identifier_issuer": header.text(0x00100021)[:64],
+            "patient_birth_date": header.text(0x00100030)[:8],
+            "patient_sex": header.text(0x00100040)[:16],
+            "study_date": parse_date(header.text(0x00080020)),
+            "study_time": parse_time(header.text(0x00080030)),
+            "accession_number": header.text(0x00080050)[:64],
+            "study_id": header.text(0x00200010)[:64],
+            "description": header.text(0x00081030)[:128],
+            "referring_physician": header.text(0x00080090)[:324],
+        }
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _series_columns(character_set: str, *raw: bytes) -> Mapping[str, Any]:
+    header = _header_of(character_set, _SERIES_TAGS, raw)
+    return MappingProxyType(
+        {
+            "modality": header.text(0x00080060)[:16],
+            "number": _bounded(header.integer(0x00200011)),
+            "description": header.text(0x0008103E)[:128],
+            "body_part": header.text(0x00180015)[:64],
+            "laterality": header.text(0x00200060)[:16],
+            "protocol_name": header.text(0x00181030)[:128],
+            "station_name": header.text(0x00081010)[:64],
+            "series_date": parse_date(header.text(0x00080021)),
+            "series_time": parse_time(header.text(0x00080031)),
+            "performed_step_start": (header.text(0x00400244) + header.text(0x00400245))[:32],
+        }
+    )
+
+
+def _header_of(character_set: str, tags: tuple[int, ...], raw: tuple[bytes, ...]) -> Header:
+    values = dict(zip(tags, raw, strict=True))
+    return Header("", "", 0, {**values, 0x00080005: character_set.encode("ascii", "replace")})
 
 
 def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:

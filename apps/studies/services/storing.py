@@ -20,8 +20,8 @@ from apps.studies.services.incoming import (
     opened,
     read_incoming,
 )
-from apps.studies.services.indexing import index_batch, known_instances
-from apps.studies.spool import default_spool
+from apps.studies.services.indexing import Known, index_batch, known_instances
+from apps.studies.spool import Spool, default_spool
 from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,10 @@ def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
 
 def place_of(incoming: Incoming, top: str = "studies") -> str:
     """The name in the storage: day of arrival, study, spool name; nothing a peer chose."""
-    day = datetime.fromtimestamp(incoming.path.stat().st_mtime, UTC)
+    name = incoming.path.name
+    day = datetime.fromtimestamp(int(name.partition("-")[0]) // 10**9, UTC)
     folder = hashlib.sha256(incoming.study_instance_uid.encode()).hexdigest()[:16]
-    return f"{top}/{day:%Y/%m/%d}/{folder}/{incoming.path.name}"
+    return f"{top}/{day:%Y/%m/%d}/{folder}/{name}"
 
 
 def _without_repeats(readable: Iterable[Incoming]) -> list[list[Incoming]]:
@@ -107,9 +108,21 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
         # Another worker finished one of them in between: look again.
         return [stored for one in batch for stored in _store_again(one, origin=origin)]
     with transaction.atomic():
-        index_batch(fresh, names, origin=origin)
-    known |= known_instances([one.sop_instance_uid for one in fresh])
-    return [_settle(one, known.get(one.sop_instance_uid), names, origin=origin) for one in batch]
+        new = index_batch(fresh, names, origin=origin)
+    if others := [uid for one in fresh if (uid := one.sop_instance_uid) not in new]:
+        known |= known_instances(others)
+    spool = default_spool()
+    return [
+        _indexed(one, spool)
+        if one.sop_instance_uid in new
+        else _settle(one, known.get(one.sop_instance_uid), names, origin=origin)
+        for one in batch
+    ]
+
+
+def _indexed(one: Incoming, spool: Spool) -> Stored:
+    spool.discard(one.path)
+    return Stored(one.path, Outcome.STORED, "", one.sop_instance_uid, one.study_instance_uid)
 
 
 def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
@@ -128,9 +141,7 @@ def _place(fresh: list[Incoming]) -> dict[Path, str]:
     return names
 
 
-def _settle(
-    one: Incoming, row: Instance | None, names: dict[Path, str], *, origin: Origin
-) -> Stored:
+def _settle(one: Incoming, row: Known | None, names: dict[Path, str], *, origin: Origin) -> Stored:
     """After the commit: compare with what the index says now, and empty the spool."""
     name = names.get(one.path)
     if row is not None and row.file_name == (name or place_of(one)):
@@ -146,7 +157,7 @@ def _settle(
     return Stored(one.path, outcome, reason, one.sop_instance_uid, one.study_instance_uid)
 
 
-def _same_content(one: Incoming, row: Instance) -> bool:
+def _same_content(one: Incoming, row: Known) -> bool:
     """The same object, though perhaps with other file meta information."""
     if row.sha256 == one.sha256:
         return True
@@ -161,7 +172,7 @@ def _same_content(one: Incoming, row: Instance) -> bool:
         )
 
 
-def _keep_aside(one: Incoming, row: Instance | None, *, origin: Origin) -> str:
+def _keep_aside(one: Incoming, row: Known | None, *, origin: Origin) -> str:
     """Another object under a known UID: never overwrite, never lose (both may matter)."""
     name = place_of(one, "conflicts")
     files = stored_files()
@@ -175,7 +186,7 @@ def _keep_aside(one: Incoming, row: Instance | None, *, origin: Origin) -> str:
     with transaction.atomic():
         record(
             Kind.FILE_REFUSED,
-            row,
+            Instance.objects.light().get(pk=row.pk) if row else None,
             origin=origin,
             study_instance_uid=one.study_instance_uid,
             details={
