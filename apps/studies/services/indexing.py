@@ -160,7 +160,7 @@ def _columns() -> "tuple[models.Field[Any, Any], ...]":
 @functools.cache
 def _insert_statement(rows: int) -> str:
     quoted = connection.ops.quote_name
-    columns = ", ".join(quoted(field.column) for field in _columns())
+    columns = ", ".join(quoted(str(field.column)) for field in _columns())
     values = ", ".join([f"({', '.join(['%s'] * len(_columns()))})"] * rows)
     table = quoted(Instance._meta.db_table)
     return f"INSERT INTO {table} ({columns}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
