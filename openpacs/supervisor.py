@@ -116,10 +116,14 @@ def bring_database_up_to_date() -> None:
 
 
 def is_ready() -> bool:
-    listeners = (settings.OPENPACS_DICOM_PORT, settings.OPENPACS_HL7_PORT)
+    listeners = filter(None, (*_dicom_ports(), settings.OPENPACS_HL7_PORT))  # 0: closed
     host = expected_host(settings.ALLOWED_HOSTS)
     # The listeners last, and so once: an empty connection is a line in their logs.
     return ask(settings.OPENPACS_HTTP_PORT, host=host) and all(map(_accepts, listeners))
+
+
+def _dicom_ports() -> tuple[int, int]:
+    return settings.OPENPACS_DICOM_PORT, settings.OPENPACS_DICOM_TLS_PORT
 
 
 def _accepts(port: int) -> bool:
@@ -140,7 +144,8 @@ def say(text: str) -> None:
 def announce() -> None:
     say(f"Ready after {time.monotonic() - BEGAN:.1f} s: http://{_address()}/")
     say(
-        f"DICOM: {settings.OPENPACS_AE_TITLE} on port {settings.OPENPACS_DICOM_PORT}; "
+        f"DICOM: {settings.OPENPACS_AE_TITLE} on port "
+        f"{' and '.join(str(port) for port in _dicom_ports() if port)}; "
         f"HL7: port {settings.OPENPACS_HL7_PORT}; stop with Ctrl-C"
     )
 
@@ -159,6 +164,7 @@ def run() -> int:
     ports = {
         "OPENPACS_HTTP_PORT": settings.OPENPACS_HTTP_PORT,
         "OPENPACS_DICOM_PORT": settings.OPENPACS_DICOM_PORT,
+        "OPENPACS_DICOM_TLS_PORT": settings.OPENPACS_DICOM_TLS_PORT,
         "OPENPACS_HL7_PORT": settings.OPENPACS_HL7_PORT,
     }
     with only_one(settings.OPENPACS_HOME):

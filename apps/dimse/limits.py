@@ -27,8 +27,10 @@ class Limits:
     stop_seconds: float = 10  # for running transfers when the listener is stopped
     indexing_seconds: float = 5  # how long a release waits for its files to be indexed
 
-    pending: int = 64  # connections that have not shown an A-ASSOCIATE-RQ yet
-    associations: int = 200
+    # Connections of one process that are not let in yet: silent, shaking hands, rejected.
+    pending: int = 64
+    associations: int = 200  # of all processes of the machine, as the next two
+    reserved: int = 20  # of these, for devices that have no association yet
     associations_per_address: int = 50
 
 

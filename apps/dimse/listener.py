@@ -1,149 +1,187 @@
 """The DICOM port: accepts connections, one thread each, and survives any bytes."""
 
 import contextlib
-import ipaddress
 import logging
+import os
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 
 from apps.audit.services import Origin
-from apps.dimse import negotiation, offers, proposals, wire
+from apps.dimse import negotiation, offers, proposals, tls, wire
+from apps.dimse.admission import Caller, find_device
 from apps.dimse.association import Association
 from apps.dimse.conversation import Conversation, abort
+from apps.dimse.doors import Door, Newcomer
 from apps.dimse.limits import DEFAULT_LIMITS, Limits
 from apps.dimse.negotiation import ACCEPTED, Rejection
 from apps.dimse.proposals import Proposal
+from apps.dimse.secure import HandshakeError, SecureSocket
 from apps.dimse.services import note_rejection, note_seen
+from apps.dimse.slots import Slots
 from apps.worklist.models import Device
 
 logger = logging.getLogger(__name__)
-BACKLOG = 128
 POLL_SECONDS = 0.05
 
 
 class Listener:
-    """Listens from its making on; `port` 0 takes a free one. Raises OSError if it is taken."""
+    """Listens from its making on, and may then be forked; each fork serves on its own.
 
-    def __init__(self, host: str, port: int, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    A port of 0 takes a free one, None none at all. Raises OSError if one is taken.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None,
+        *,
+        tls_port: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         self.limits = limits
-        self._stopping = threading.Event()
+        self.slots = Slots(limits)
+        self.doors = [
+            Door(host, number, encrypted=encrypted)
+            for number, encrypted in ((port, False), (tls_port, True))
+            if number is not None
+        ]
+        self._stopping = False  # a plain flag: signal handlers set it
         self._lock = threading.Lock()
-        self._pending: dict[int, socket.socket] = {}  # oldest first
+        self._pending: dict[int, Newcomer] = {}  # oldest first
         self._open: dict[int, socket.socket] = {}
-        self._by_address: Counter[str] = Counter()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        self._socket.settimeout(wire.TICK_SECONDS)
-        self.port: int = self._socket.getsockname()[1]
 
-    def serve_forever(self) -> None:
-        """Accept until `stop` is called, then let the associations end."""
-        while not self._stopping.is_set():
-            try:
-                connection, peer = self._socket.accept()
-            except TimeoutError:
-                continue
-            except OSError as error:
-                if not self._stopping.is_set():
-                    # Out of file descriptors, most likely: what is open goes on.
-                    logger.warning("a connection could not be accepted: %s", error)
-                    self._stopping.wait(wire.TICK_SECONDS)
-                continue
-            self._begin(connection, peer[0])
-        self._socket.close()
+    @property
+    def port(self) -> int:
+        return self.doors[0].port
+
+    @property
+    def tls_port(self) -> int:
+        return self.doors[-1].port
+
+    def serve_forever(self, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Accept until `stop` is called or `is_over`, then let the associations end."""
+        self.slots.enter()
+        threads = [threading.Thread(target=self._accept, args=(door,)) for door in self.doors]
+        for thread in threads:
+            thread.start()
+        # Not accepting itself, the main thread is free for signals.
+        while not self._stopping and not is_over():
+            time.sleep(POLL_SECONDS)
+        self.stop()
+        for thread in threads:
+            thread.join()
         self._end_all()
+        self.slots.forget(os.getpid())
 
     def stop(self) -> None:
         """Take no more connections; associations end at their next pause."""
-        self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a waiting accept
+        self._stopping = True
 
-    def _begin(self, connection: socket.socket, address: str) -> None:
+    def _accept(self, door: Door) -> None:
+        while not self._stopping:
+            try:
+                newcomer = door.accept(leave_to_others=self.slots.is_busier())
+            except OSError as error:
+                # Out of file descriptors, most likely: what is open goes on.
+                logger.warning("a connection could not be accepted: %s", error)
+                time.sleep(wire.TICK_SECONDS)
+                continue
+            if newcomer is not None:
+                self._begin(newcomer)
+        door.close()
+
+    def _begin(self, newcomer: Newcomer) -> None:
         with self._lock:
             if len(self._pending) >= self.limits.pending:
-                # Who says nothing makes way: a device introduces itself at once.
-                oldest = next(iter(self._pending.values()))
-                with contextlib.suppress(OSError):
-                    oldest.shutdown(socket.SHUT_RDWR)
-            self._pending[id(connection)] = connection
-        thread = threading.Thread(target=self._serve, args=(connection, address), daemon=True)
+                self._make_way()
+            self._pending[id(newcomer.connection)] = newcomer
+        thread = threading.Thread(target=self._serve, args=(newcomer,), daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            self._forget(connection)
-            connection.close()
-            logger.warning("no thread left for a connection from %s", address)
+            self._forget(newcomer.connection)
+            newcomer.connection.close()
+            logger.warning("no thread left for a connection from %s", newcomer.address)
 
-    def _serve(self, connection: socket.socket, address: str) -> None:
+    def _make_way(self) -> None:
+        """Who says nothing makes way: the oldest of the address that has most of them."""
+        by_address = Counter(one.address for one in self._pending.values())
+        ((crowd, _count),) = by_address.most_common(1)
+        key = next(key for key, one in self._pending.items() if one.address == crowd)
+        with contextlib.suppress(OSError):
+            self._pending.pop(key).connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, newcomer: Newcomer) -> None:
+        connection: socket.socket | SecureSocket = newcomer.connection
         try:
-            link = wire.Wire(connection, self.limits, stopped=self._stopping.is_set)
-            self._talk(link, address)
+            if newcomer.encrypted:
+                connection = self._secured(newcomer)
+            self._talk(connection, newcomer)
+        except HandshakeError as error:
+            logger.warning("no TLS with %s: %s", newcomer.address, error)
+        except tls.TLSSettingsError as error:
+            logger.error("no TLS with %s: %s", newcomer.address, error)  # noqa: TRY400
         except (wire.PeerGoneError, wire.StoppedError) as end:
-            logger.debug("connection from %s ended: %s", address, end)
+            logger.debug("connection from %s ended: %s", newcomer.address, end)
         except Exception:
-            logger.exception("connection from %s ended by an error of ours", address)
+            logger.exception("connection from %s ended by an error of ours", newcomer.address)
         finally:
             connection.close()
             connections.close_all()
-            self._forget(connection)  # last: who waits for the end waits for all of it
+            self._forget(newcomer.connection)  # last: who waits for the end waits for all of it
 
-    def _talk(self, link: wire.Wire, address: str) -> None:
+    def _secured(self, newcomer: Newcomer) -> SecureSocket:
+        secured = SecureSocket(newcomer.connection, tls.server_context())
+        secured.handshake(self.limits.handshake_seconds)
+        return secured
+
+    def _talk(self, connection: socket.socket | SecureSocket, newcomer: Newcomer) -> None:
+        link = wire.Wire(connection, self.limits, stopped=lambda: self._stopping)
         try:
             proposal = proposals.parse(link.read_associate())
         except wire.ProtocolError as error:
-            logger.warning("no association from %s: %s", address, error)
+            logger.warning("no association from %s: %s", newcomer.address, error)
             abort(link, error)
             return
-        with self._counted(link.connection, address) as free:
-            device = self._admit(link, proposal, address, free=free)
-            if device is not None:
-                association = _establish(link, proposal, device, address)
-                Conversation(association).run()
+        caller = _caller(connection, newcomer.address)
+        found = self._find(proposal, caller)
+        if isinstance(found, Rejection):
+            _reject(link, found, newcomer.address)
+            return
+        with self.slots.taken(
+            device=found.pk, at_most=found.max_associations, address=newcomer.address
+        ) as free:
+            if not free:
+                _note(negotiation.LIMIT_EXCEEDED, proposal, caller)
+                _reject(link, negotiation.LIMIT_EXCEEDED, newcomer.address)
+                return
+            self._admit(newcomer.connection)
+            Conversation(_establish(link, proposal, found, newcomer.address)).run()
 
-    def _admit(
-        self, link: wire.Wire, proposal: Proposal, address: str, *, free: bool
-    ) -> Device | None:
-        """The device that calls, or None after an A-ASSOCIATE-RJ."""
+    def _find(self, proposal: Proposal, caller: Caller) -> Device | Rejection:
         try:
-            found = find_device(proposal, address) if free else negotiation.LIMIT_EXCEEDED
-            origin = Origin(protocol="dimse", address=address)
+            found = find_device(proposal, caller)
             if isinstance(found, Device):
                 note_seen(found)
-                return found
-            note_rejection(found, calling=proposal.calling, origin=origin)
+            else:
+                _note(found, proposal, caller)
         except DatabaseError as error:
-            logger.warning("no association from %s: database: %s", address, type(error).__name__)
-            found = negotiation.CONGESTION
-        logger.warning("association from %s rejected: %s", address, found.text)
-        link.send(negotiation.reject_pdu(found))
-        link.drain()
-        return None
+            kind = type(error).__name__
+            logger.warning("no association from %s: database: %s", caller.address, kind)
+            return negotiation.CONGESTION
+        return found
 
-    @contextlib.contextmanager
-    def _counted(self, connection: socket.socket, address: str) -> Iterator[bool]:
-        """Count an association; yields whether there is room for it."""
+    def _admit(self, connection: socket.socket) -> None:
+        """From now on it makes way for nobody."""
         with self._lock:
             self._pending.pop(id(connection), None)
-            free = (
-                len(self._open) < self.limits.associations
-                and self._by_address[address] < self.limits.associations_per_address
-            )
             self._open[id(connection)] = connection
-            self._by_address[address] += 1
-        try:
-            yield free
-        finally:
-            with self._lock:
-                self._by_address[address] -= 1
-                self._by_address += Counter()  # drops what is zero
 
     def _forget(self, connection: socket.socket) -> None:
         with self._lock:
@@ -153,9 +191,7 @@ class Listener:
     def _end_all(self) -> None:
         """Give running transfers a moment, then cut what is left."""
         deadline = time.monotonic() + self.limits.stop_seconds
-        while self._open:
-            if time.monotonic() > deadline:
-                break
+        while self._open and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         with self._lock:
             for connection in self._open.values():
@@ -163,42 +199,40 @@ class Listener:
                     connection.shutdown(socket.SHUT_RDWR)
 
 
-def find_device(proposal: Proposal, address: str) -> Device | Rejection:
-    """Who calls? Known by AE title, and by address where the device asks for it."""
-    if proposal.protocol_version & 1 == 0:
-        return negotiation.PROTOCOL_UNKNOWN
-    if proposal.application_context != negotiation.APPLICATION_CONTEXT:
-        return negotiation.CONTEXT_NAME_UNKNOWN
-    if proposal.called != settings.OPENPACS_AE_TITLE:
-        return negotiation.CALLED_AE_UNKNOWN
-    device = Device.objects.allowed().filter(ae_title=proposal.calling).first()
-    if device is None:
-        return negotiation.CALLING_AE_UNKNOWN
-    if device.check_address and not _is_at(device.host, address):
-        return negotiation.ADDRESS_UNKNOWN
-    return device
+def _caller(connection: socket.socket | SecureSocket, address: str) -> Caller:
+    if isinstance(connection, SecureSocket):
+        return Caller(address, encrypted=True, certificate=connection.certificate())
+    return Caller(address)
 
 
-def _is_at(host: str, address: str) -> bool:
-    try:
-        known = {info[4][0] for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return False
-    called = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(called, "ipv4_mapped", None)
-    return str(mapped or called) in known
+def _note(rejection: Rejection, proposal: Proposal, caller: Caller) -> None:
+    origin = Origin(protocol="dimse", address=caller.address)
+    note_rejection(rejection, calling=proposal.calling, origin=origin)
+
+
+def _reject(link: wire.Wire, rejection: Rejection, address: str) -> None:
+    logger.warning("association from %s rejected: %s", address, rejection.text)
+    link.send(negotiation.reject_pdu(rejection))
+    link.drain()
 
 
 def _establish(link: wire.Wire, proposal: Proposal, device: Device, address: str) -> Association:
     answers = [offers.answer(device, proposal, offer) for offer in proposal.contexts]
     extended = offers.extended(device, proposal)
-    max_pdu = link.limits.max_pdu
-    link.send(negotiation.accept_pdu(proposal, answers, extended=extended, max_pdu=max_pdu))
+    answer = negotiation.accept_pdu(
+        proposal,
+        answers,
+        extended=extended,
+        identified=bool(device.identity_user),
+        max_pdu=link.limits.max_pdu,
+    )
+    link.send(answer)
+    contexts = [one.context for one in answers if one.result == ACCEPTED]
     return Association(
         link,
         device=device,
         address=address,
-        contexts={one.context.identifier: one.context for one in answers if one.result == ACCEPTED},
+        contexts={context.identifier: context for context in contexts},
         max_pdu=proposal.max_pdu,
         extended=extended,
     )

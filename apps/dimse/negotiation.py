@@ -31,9 +31,13 @@ class Rejection:
 CALLED_AE_UNKNOWN = Rejection(1, 1, 7, "called AE title is not ours")
 CALLING_AE_UNKNOWN = Rejection(1, 1, 3, "calling AE title is not a known device")
 ADDRESS_UNKNOWN = Rejection(1, 1, 3, "the device calls from another address than its own")
+NOT_ENCRYPTED = Rejection(1, 1, 1, "the device has to call over TLS")
+CERTIFICATE_UNKNOWN = Rejection(1, 1, 1, "the device has to show its own certificate")
+USER_UNKNOWN = Rejection(1, 2, 1, "user name or passcode of the device")
 CONTEXT_NAME_UNKNOWN = Rejection(1, 1, 2, "application context name")
 PROTOCOL_UNKNOWN = Rejection(1, 2, 2, "protocol version")
 CONGESTION = Rejection(2, 3, 1, "temporary congestion")
+DISK_FULL = Rejection(2, 3, 1, "no room for images")
 LIMIT_EXCEEDED = Rejection(2, 3, 2, "too many associations")
 
 
@@ -61,14 +65,22 @@ class Answer:
 
 
 def accept_pdu(
-    proposal: Proposal, answers: Iterable[Answer], *, extended: dict[str, bytes], max_pdu: int
+    proposal: Proposal,
+    answers: Iterable[Answer],
+    *,
+    extended: dict[str, bytes],
+    identified: bool,
+    max_pdu: int,
 ) -> bytes:
-    """The A-ASSOCIATE-AC."""
+    """The A-ASSOCIATE-AC; `identified`: the user's identity has been looked at."""
     answers = list(answers)
     fixed = _FIXED.pack(PROTOCOL_VERSION, 0, _title(proposal.called), _title(proposal.calling))
     body = [fixed, _item(proposals.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())]
     body += [_answer(one) for one in answers]
     information = _user_information(proposal, answers, extended, max_pdu)
+    if identified and proposal.identity is not None and proposal.identity.wants_answer:
+        # Nothing to say but that the user is welcome (PS3.7 D.3.3.7.2).
+        information.append(_item(proposals.IDENTITY_ANSWER, _counted(b"")))
     body.append(_item(proposals.USER_INFORMATION, b"".join(information)))
     encoded = b"".join(body)
     return HEADER.pack(ASSOCIATE_AC, len(encoded)) + encoded
@@ -98,9 +110,6 @@ def _user_information(
     ]
     for sop_class, settled in extended.items():
         items.append(_item(proposals.EXTENDED, _counted(sop_class.encode()) + settled))
-    if proposal.identity is not None and proposal.identity.wants_answer:
-        # Nothing to say but that the user is welcome (PS3.7 D.3.3.7.2).
-        items.append(_item(proposals.IDENTITY_ANSWER, _counted(b"")))
     return items
 
 

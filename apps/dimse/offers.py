@@ -61,10 +61,14 @@ _RIGHTS = {
 
 def is_storage(device: Device, abstract_syntax: str) -> bool:
     """A storage class of the standard, or a private one that this device may send."""
-    return (
-        abstract_syntax in STORAGE
-        or abstract_syntax.startswith(STORAGE_ROOT)
-        or abstract_syntax in device.private_classes
+    return _is_standard_storage(abstract_syntax) or abstract_syntax in device.private_classes
+
+
+def brings_images(proposal: Proposal) -> bool:
+    """Does the peer propose to be the SCU of a storage class, that is to send to us?"""
+    return any(
+        _is_standard_storage(uid) and proposal.roles.get(uid, (True, False))[0]
+        for uid in proposal.sop_classes
     )
 
 
@@ -72,6 +76,10 @@ def allowed(device: Device, abstract_syntax: str) -> bool:
     """May the device use this SOP class? False for one that we do not offer."""
     right = "may_store" if is_storage(device, abstract_syntax) else _RIGHTS.get(abstract_syntax, "")
     return bool(right and getattr(device, right))
+
+
+def _is_standard_storage(abstract_syntax: str) -> bool:
+    return abstract_syntax in STORAGE or abstract_syntax.startswith(STORAGE_ROOT)
 
 
 def answer(device: Device, proposal: Proposal, offer: Offer) -> Answer:

@@ -45,12 +45,23 @@ class StoppedError(Exception):
     """The listener is being stopped."""
 
 
+class Connection(Protocol):
+    """A blocking socket, by what is needed of it here; `secure.SecureSocket` is one too."""
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+    def recv(self, size: int, flags: int = 0, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None: ...
+    def settimeout(self, value: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class Wire:
     """One connection. A body returned by `read` is valid until the next `read`."""
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: Connection,
         limits: Limits,
         *,
         stopped: Callable[[], bool] = lambda: False,
