@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from apps.dimse.limits import Limits
 
