@@ -11,9 +11,9 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import BenchmarkError, run, run_together, running, wait_for_port
@@ -33,7 +33,6 @@ class Server:
     roots: tuple[int, ...]
     folder: Path  # for logs of clients; goes away with the server
     nodelay: bool = True
-    parts: Mapping[str, int] = field(default_factory=dict)  # name -> process
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,10 @@ def send(server: Server, shares: Sequence[Sequence[Path]]) -> float:
     return time.perf_counter() - began
 
 
-def instances(server: Server) -> int:
-    """How many instances a query finds, by the counters of all studies."""
-    keys = ("StudyInstanceUID", "NumberOfStudyRelatedInstances")
-    said = _find(server, *keys)
+def instances(server: Server, studies: Sequence[str]) -> int:
+    """How many instances a query finds, by the counters of these studies."""
+    uids = "\\".join(studies)
+    said = _find(server, f"StudyInstanceUID={uids}", "NumberOfStudyRelatedInstances")
     return sum(int(one) for one in re.findall(r"\(0020,1208\) IS \[ *(\d+)", said))
 
 

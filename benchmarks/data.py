@@ -17,6 +17,7 @@ STUDIES = 8
 SERIES_LENGTH = 25
 ROOT_UID = f"{PYDICOM_ROOT_UID}999"
 FIRST_STUDY = {"large": 0, "small": 100}
+SINGLE_STUDY = 500
 SIDE = 512
 
 
@@ -43,13 +44,19 @@ def fresh(kind: str, per_study: int, turn: int) -> list[Path]:
     return copies
 
 
+def study_uids(kind: str, turn: int = 0) -> list[str]:
+    """The studies of `files`, or of that turn of `fresh`."""
+    first = 1000 + FIRST_STUDY[kind]
+    return [f"{ROOT_UID}.{1000 + turn}.{first + number}" for number in range(STUDIES)]
+
+
 def one_study(kind: str, instances: int) -> tuple[str, list[Path]]:
     """A study of so many instances: its UID and its files."""
     folder = scratch() / "data" / f"{kind}-study-{instances}-v{VERSION}"
     if not folder.exists():
-        _write_whole(folder, [(0, _template(kind, 0), instances)], first=500)
+        _write_whole(folder, [(0, _template(kind, 0), instances)], first=SINGLE_STUDY)
     found = sorted(folder.rglob("*.dcm"))
-    return str(dcmread(found[0], stop_before_pixels=True).StudyInstanceUID), found
+    return f"{ROOT_UID}.1000.{1000 + SINGLE_STUDY}", found
 
 
 def share_out(paths: list[Path], associations: int) -> list[list[Path]]:
@@ -66,9 +73,9 @@ def share_out(paths: list[Path], associations: int) -> list[list[Path]]:
 
 
 def _made(kind: str) -> Path:
-    folder = scratch() / "data" / f"{kind}-v{VERSION}"
+    per_study = FULL.instances(kind)
+    folder = scratch() / "data" / f"{kind}-{per_study}-v{VERSION}"
     if not folder.exists():
-        per_study = FULL.instances(kind)
         work = [(number, _template(kind, number), per_study) for number in range(STUDIES)]
         _write_whole(folder, work, first=FIRST_STUDY[kind])
     return folder

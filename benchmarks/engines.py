@@ -40,6 +40,10 @@ class Engine(Protocol):
         """A cell's own copy of the prepared state."""
         ...
 
+    def forget_messages(self) -> None:
+        """Empty the broker: what one cell left undone is no work for the next."""
+        ...
+
 
 @dataclass
 class Embedded:
@@ -56,6 +60,9 @@ class Embedded:
 
     def renew(self, home: Path, cell: Path, database: str) -> None:
         shutil.copytree(home, cell)
+
+    def forget_messages(self) -> None:
+        """A fresh home brings a fresh folder."""
 
 
 @dataclass
@@ -82,7 +89,6 @@ class AtScale:
         self.forget_messages()
 
     def forget_messages(self) -> None:
-        """Empty the broker: what one cell left undone is no work for the next."""
         with redis_client.Redis.from_url(self.broker) as client:
             client.flushall()
 

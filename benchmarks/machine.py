@@ -19,7 +19,8 @@ class Process(NamedTuple):
     pid: int
     parent: int
     name: str
-    seconds: float  # its own, living threads included
+    user: float  # its own, all threads
+    system: float
     waited: float  # of its children that have ended
 
 
@@ -40,13 +41,13 @@ def parse_stat(text: str) -> Process:
     """proc(5): the name stands in parentheses and may hold anything, even parentheses."""
     opening, closing = text.index("("), text.rindex(")")
     rest = text[closing + 2 :].split()
-    own, waited = int(rest[11]) + int(rest[12]), int(rest[13]) + int(rest[14])
     return Process(
         pid=int(text[:opening]),
         parent=int(rest[1]),
         name=text[opening + 1 : closing],
-        seconds=own / TICKS,
-        waited=waited / TICKS,
+        user=int(rest[11]) / TICKS,
+        system=int(rest[12]) / TICKS,
+        waited=(int(rest[13]) + int(rest[14])) / TICKS,
     )
 
 
@@ -66,7 +67,7 @@ def family(roots: Collection[int]) -> list[Process]:
 
 def cpu_seconds(roots: Collection[int]) -> float:
     """Processor time of `roots`, their descendants, and those of them that ended."""
-    return sum(one.seconds + one.waited for one in family(roots))
+    return sum(one.user + one.system + one.waited for one in family(roots))
 
 
 def proportional_kib(roots: Collection[int]) -> int:
@@ -83,7 +84,11 @@ def proportional_kib(roots: Collection[int]) -> int:
 
 
 def wait_until_quiet(seconds: float) -> float:
-    """Wait, at most so long, until hardly anything runs; the busy fraction seen last."""
+    """Wait, at most so long, until hardly anything runs; the busy fraction seen last.
+
+    What others wrote is on the disk by then, so that nobody pays for it later.
+    """
+    os.sync()
     deadline = time.monotonic() + seconds
     while True:
         busy = busy_fraction(0.5)

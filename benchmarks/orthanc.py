@@ -21,13 +21,19 @@ PLUGIN = "libOrthancDicomWeb.so"
 
 
 class Orthanc:
-    """Keeps its storage below `folder`; `running` starts from an empty one unless told."""
+    """Keeps its log, and its storage, below `folder`; `running` empties that unless told."""
 
     title = TITLE
 
-    def __init__(self, folder: Path, destinations: Sequence[Destination] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        destinations: Sequence[Destination] = (),
+        *,
+        storage: Path | None = None,
+    ) -> None:
         self.folder = folder
-        self.storage = folder / "storage"
+        self.storage = storage or folder / "storage"
         self.destinations = destinations
         self.http_port = 0
 

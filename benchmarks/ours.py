@@ -22,7 +22,6 @@ from tests.servers import free_port
 TITLE = "OPENPACS"
 START_SECONDS = 90.0
 SETTLE_SECONDS = 10.0
-DATABASE = "cell"
 
 
 class Openpacs:
@@ -31,12 +30,17 @@ class Openpacs:
     title = TITLE
 
     def __init__(
-        self, folder: Path, engine: Engine, destinations: Sequence[tuple[Destination, int]] = ()
+        self,
+        folder: Path,
+        engine: Engine,
+        destinations: Sequence[tuple[Destination, int]] = (),
+        *,
+        database: str = "cell",
     ) -> None:
         """`destinations`: each with how many associations it is sent to over."""
         self.folder, self.engine, self.destinations = folder, engine, destinations
         self.home, self.prepared = folder / "home", folder / "prepared"
-        self.database = DATABASE
+        self.database = database
         self.log = folder / "department.log"
 
     def prepare(self) -> None:
@@ -49,6 +53,12 @@ class Openpacs:
             self._run(environment, "-m", "benchmarks.filling", "devices", self._devices())
 
         self.engine.prepare(self.prepared, migrate)
+
+    def beside(self, folder: Path, database: str) -> "Openpacs":
+        """Another department on the same engine, prepared already."""
+        other = Openpacs(folder, self.engine, self.destinations, database=database)
+        other.prepared = self.prepared
+        return other
 
     def renew(self) -> None:
         """An empty department."""

@@ -26,7 +26,7 @@ class Plan:
         return {"large": self.large, "small": self.small}[kind]
 
 
-FULL = Plan(quick=False, rounds=5, large=50, small=100, quiet_seconds=30)
+FULL = Plan(quick=False, rounds=5, large=100, small=200, quiet_seconds=30)
 QUICK = Plan(quick=True, rounds=1, large=15, small=30, quiet_seconds=2)
 
 

@@ -85,7 +85,7 @@ def _cell(
             busy = machine.wait_until_quiet(plan.quiet_seconds)
             before = machine.cpu_seconds(server.roots)
             seconds = clients.send(server, shares)
-            found = _findable(contestant, server)
+            found = _findable(contestant, server, data.study_uids(kind))
             cpu = machine.cpu_seconds(server.roots) - before
         if found != sent:
             raise BenchmarkError(f"a query after the release finds {found} of {sent} instances")
@@ -94,10 +94,10 @@ def _cell(
     return read
 
 
-def _findable(contestant: Contestant, server: Server) -> int:
+def _findable(contestant: Contestant, server: Server, studies: list[str]) -> int:
     """Instances that a query finds now; in the index, where there are no queries yet."""
     try:
-        return clients.instances(server)
+        return clients.instances(server, studies)
     except BenchmarkError as problem:
         if isinstance(contestant, Openpacs) and "0x211" in str(problem):
             return int(contestant.fill("count"))
