@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dicom-web/", include("apps.dicomweb.urls")),
     path("studies/", include("apps.studies.urls")),
     path("reports/", include("apps.reports.urls")),
+    path("transfers/", include("apps.routing.urls")),
     path("", include("apps.site.urls")),
 ]

@@ -18,6 +18,7 @@ class Entry(NamedTuple):
     icon: str
     action: Action
     noun: Noun
+    count: str = ""  # route of a fragment with a number to be shown beside the label
 
 
 ENTRIES = (
@@ -27,6 +28,14 @@ ENTRIES = (
     Entry("worklist:day-calendar", _("Calendar"), "calendar-week", Action.VIEW, Noun.APPOINTMENT),
     Entry("reports:reading-list", _("Reading"), "report-medical", Action.CREATE, Noun.REPORT),
     Entry("studies:list", _("Studies"), "photo-scan", Action.VIEW, Noun.STUDY),
+    Entry(
+        "routing:list",
+        _("Transfers"),
+        "send",
+        Action.CHANGE,
+        Noun.TRANSFER,
+        count="routing:given-up",
+    ),
     Entry("admin:audit_event_changelist", _("Journal"), "notebook", Action.VIEW, Noun.JOURNAL),
     Entry("admin:index", _("Administration"), "adjustments", Action.CHANGE, Noun.TEMPLATE),
 )
@@ -67,7 +76,13 @@ def _entries(request: HttpRequest) -> list[dict[str, Any]]:
     # Of two that fit, the nearer one: the journal is inside the back office.
     here = max((url for url in urls.values() if request.path.startswith(url)), key=len, default="")
     return [
-        {"url": url, "label": entry.label, "icon": entry.icon, "current": url == here}
+        {
+            "url": url,
+            "label": entry.label,
+            "icon": entry.icon,
+            "current": url == here,
+            "count": _url(entry.count) if entry.count else "",
+        }
         for entry, url in urls.items()
     ]
 

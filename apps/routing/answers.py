@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # SOP instance that it has already
+UNREADABLE = 0xC000
 _OTHER_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
 
 # Refusals that no second attempt heals: somebody has to change something first.
@@ -19,6 +20,7 @@ _NEVER = {
 _LATER = {
     0x0110: _("it could not process the image"),
     0x0213: _("it is out of resources"),
+    UNREADABLE: _("the image could not be sent or read"),
 }
 
 
@@ -30,8 +32,10 @@ def arrived(status: int) -> bool:
 
 def never(status: int) -> bool:
     """Would the device say the same again?"""
-    # A9xx: data set and SOP class differ; Cxxx: cannot understand.
-    return status in _NEVER or status >> 8 == 0xA9 or status >> 12 == 0xC
+    # A9xx: data set and SOP class differ; Cxxx: cannot understand. C000 itself is tried again:
+    # some archives say it of any trouble of theirs, and our sender of an image it cannot read.
+    unreadable = status >> 12 == 0xC and status != UNREADABLE
+    return status in _NEVER or status >> 8 == 0xA9 or unreadable
 
 
 def plain(status: int) -> str:

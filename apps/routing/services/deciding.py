@@ -1,5 +1,7 @@
 """What a person decides about a transfer: again, elsewhere, or not at all."""
 
+import uuid
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -36,7 +38,7 @@ def change_destination(transfer: Transfer, *, destination: Device, origin: Origi
         before = row.destination.ae_title
         _check_destination(row, destination)
         row.items.all().delete()
-        row.destination = destination
+        row.destination, row.key = destination, uuid.uuid4()
         _requeue(row)
         record_transfer(Kind.TRANSFER_REQUEUED, row, origin=origin, details={"instead_of": before})
     return row

@@ -4,6 +4,7 @@ import datetime
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,6 +17,7 @@ from apps.routing import answers
 from apps.routing.models import Transfer, TransferItem
 from apps.routing.services.queueing import record_transfer
 from apps.studies.models import Instance
+from apps.studies.querysets import InstanceQuerySet
 
 ATTEMPTS = 10  # in a row in which nothing arrived
 FIRST_WAIT = datetime.timedelta(seconds=30)
@@ -23,6 +25,8 @@ LONGEST_WAIT = datetime.timedelta(minutes=10)
 JITTER = 0.2  # of the wait, so that many transfers do not come back at once
 # Renewed by the heartbeat of a worker; a transfer of a dead one goes on after so long.
 LEASE = datetime.timedelta(seconds=40)
+# How long is known which image of a transfer arrived, once all have.
+ANSWERS_KEPT = datetime.timedelta(days=30)
 
 
 class ClaimLost(Exception):
@@ -61,15 +65,14 @@ def renew(claim: Claim) -> None:
         raise ClaimLost
 
 
-def unsent(transfer: Transfer) -> "QuerySet[Instance]":
-    """The images still to be sent: neither arrived nor refused for good, in viewing order."""
-    rows = _wanted(transfer).exclude(pk__in=transfer.items.values("instance"))
+def unsent(transfer: Transfer) -> InstanceQuerySet:
+    """The images still to be sent: neither arrived nor refused for good."""
+    rows: Any = _wanted(transfer).exclude(pk__in=transfer.items.values("instance"))
     if transfer.only_new:
         before = TransferItem.objects.arrived_before(transfer.study, transfer.destination)
         rows = rows.exclude(pk__in=before.values("instance"))
-    return (
-        rows.light().select_related("series").order_by("series__number", "series", "number", "id")
-    )
+    left: InstanceQuerySet = rows
+    return left
 
 
 def note_answers(claim: Claim, got: Mapping[str, int]) -> None:
@@ -129,6 +132,15 @@ def note_not_done(
             row.last_error, row.unreached = reason[:300], unreached
             row.next_attempt_at = timezone.now() + wait_after(row.attempts)
             row.save()
+
+
+def forget_old_answers() -> int:
+    """Drop what was kept to go on after a cut, long after everything arrived."""
+    until = timezone.now() - ANSWERS_KEPT
+    old = TransferItem.objects.filter(
+        transfer__status=Transfer.Status.SENT, transfer__finished_at__lt=until
+    )
+    return old.delete()[0]
 
 
 def wait_after(attempts: int) -> datetime.timedelta:
