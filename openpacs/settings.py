@@ -215,6 +215,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
     },
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
+    "send-waiting-transfers": {"task": "apps.routing.tasks.send_waiting", "schedule": 5.0},
+    "forget-transfer-answers": {"task": "apps.routing.tasks.forget_answers", "schedule": 3600.0},
     "settle-commitments": {"task": "apps.dimse.tasks.settle_commitments", "schedule": 5.0},
     "forget-commitments": {"task": "apps.dimse.tasks.forget_old_commitments", "schedule": 3600.0},
 }
@@ -225,7 +227,9 @@ for sweep in CELERY_BEAT_SCHEDULE.values():
 
 # --- The wiring of the hospital: which journal rows start which work ----------------
 AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
-    "study-matched": ["apps.reports.tasks.prepare_report"],
+    "study-matched": ["apps.reports.tasks.prepare_report", "apps.routing.tasks.route_study"],
+    "study-complete": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
+    "study-extended": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],
     "report-signed": ["apps.hl7.tasks.send_result"],
 }
