@@ -46,12 +46,19 @@ OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
+# Archive queries over DICOM: most answers, and seconds the database may take, of one.
+OPENPACS_QUERY_ROWS = env.int("OPENPACS_QUERY_ROWS", default=5000)
+OPENPACS_QUERY_SECONDS = env.float("OPENPACS_QUERY_SECONDS", default=30)
 # How long a device may still ask for an exam that it has started already.
 WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=10)
 WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one query
 WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
+# What an order corrects in its images, of all that apps/studies/services/coercing.py names.
+_COERCED = "PatientID IssuerOfPatientID PatientName PatientBirthDate PatientSex"
+_COERCED += " AccessionNumber ReferringPhysicianName"
+OPENPACS_COERCE_FROM_ORDER = env("OPENPACS_COERCE_FROM_ORDER", default=_COERCED).split()
 OPENPACS_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = env("SECRET_KEY", default="") or load_secret_key(OPENPACS_HOME)
@@ -218,6 +225,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "send-waiting-transfers": {"task": "apps.routing.tasks.send_waiting", "schedule": 5.0},
     "forget-transfer-answers": {"task": "apps.routing.tasks.forget_answers", "schedule": 3600.0},
     "settle-commitments": {"task": "apps.dimse.tasks.settle_commitments", "schedule": 5.0},
+    "resume-retrievals": {"task": "apps.dimse.tasks.resume_retrievals", "schedule": 5.0},
     "forget-commitments": {"task": "apps.dimse.tasks.forget_old_commitments", "schedule": 3600.0},
 }
 

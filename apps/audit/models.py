@@ -58,6 +58,7 @@ class Kind(models.TextChoices):
     FILES_VERIFIED = "files-verified", _("Stored files verified")
     FILE_DAMAGED = "file-damaged", _("A stored file is damaged or missing")
     STUDY_MATCHED = "study-matched", _("Study matched to its order")
+    STUDY_UNMATCHED = "study-unmatched", _("Study taken from its order")
     STUDY_COMPLETE = "study-complete", _("Study complete")
     STUDY_EXTENDED = "study-extended", _("Late images of a study are complete")
     STUDY_VIEWED = "study-viewed", _("Study viewed")

@@ -8,7 +8,12 @@ from apps.studies.services.correcting import (
     undo_correction,
 )
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
-from apps.studies.services.matching import match_automatically, match_study
+from apps.studies.services.matching import (
+    correct_by_hand,
+    match_automatically,
+    match_study,
+    unmatch_study,
+)
 from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.settling import settle_study
@@ -24,6 +29,7 @@ __all__ = [
     "Scope",
     "Stored",
     "UndoneAlreadyError",
+    "correct_by_hand",
     "correct_study",
     "discard_file",
     "header_json",
@@ -39,4 +45,5 @@ __all__ = [
     "settle_study",
     "store_instances",
     "undo_correction",
+    "unmatch_study",
 ]

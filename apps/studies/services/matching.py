@@ -6,11 +6,14 @@ from django.db import transaction
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
+from apps.dicom.amending import Change
 from apps.dicom.dates import parse_partial_date
 from apps.dicom.names import search_form
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient, PatientIdentifier
-from apps.studies.models import Study
+from apps.studies.models import Correction, Study
+from apps.studies.services.coercing import coerce_from_order, undo_coercion
+from apps.studies.services.correcting import WHOLE_STUDY, Scope, correct_study
 
 # Written out or dropped at will: MUELLER, MÜLLER and MULLER are one name.
 _UMLAUTS = (("AE", "A"), ("OE", "O"), ("UE", "U"), ("SS", "S"))
@@ -19,13 +22,66 @@ _UMLAUTS = (("AE", "A"), ("OE", "O"), ("UE", "U"), ("SS", "S"))
 def match_study(
     study: Study, *, procedure: RequestedProcedure, reason: str, origin: Origin
 ) -> Study:
-    """Say that a study belongs to a requested procedure, and so to its patient."""
+    """Say that a study belongs to a requested procedure, and so to its patient.
+
+    What another order said of it before is taken back.
+    """
     with transaction.atomic():
         row = Study.objects.select_for_update().get(pk=study.pk)
         if row.match == Study.Match.MATCHED and row.procedures.filter(pk=procedure.pk).exists():
             return row
+        if row.procedures.exclude(order=procedure.order_id).exists():
+            row.procedures.clear()
+            undo_coercion(row, origin=origin)
         _link(row, [procedure], reason, origin=origin)
     return row
+
+
+def unmatch_study(study: Study, *, reason: str, origin: Origin) -> Study:
+    """Say that a study does not belong to its order, nor to its patient."""
+    with transaction.atomic():
+        row = Study.objects.select_for_update().get(pk=study.pk)
+        if row.match != Study.Match.MATCHED:
+            return row
+        row.procedures.clear()
+        row.patient = None
+        row.match, row.match_reason = Study.Match.UNMATCHED, reason[:200]
+        row.revision += 1
+        row.save(update_fields=["patient", "match", "match_reason", "revision"])
+        undo_coercion(row, origin=origin)
+        record(
+            Kind.STUDY_UNMATCHED,
+            row,
+            origin=origin,
+            accession_number=row.accession_number,
+            study_instance_uid=row.study_instance_uid,
+            details={"reason": reason[:200]},
+        )
+    return row
+
+
+def correct_by_hand(
+    study: Study,
+    *,
+    changes: Sequence[Change],
+    reason: str,
+    origin: Origin,
+    scope: Scope = WHOLE_STUDY,
+) -> list[Correction]:
+    """A person's corrections; a study without an order is looked at again with them."""
+    with transaction.atomic():
+        made = correct_study(
+            study,
+            changes=changes,
+            reason=reason,
+            source=Correction.Source.PERSON,
+            origin=origin,
+            scope=scope,
+        )
+        row = Study.objects.select_for_update().get(pk=study.pk)
+        if made and row.match != Study.Match.MATCHED:
+            match_automatically(row, origin=origin)
+    return made
 
 
 def match_automatically(study: Study, *, origin: Origin, announce: bool = False) -> None:
@@ -85,10 +141,13 @@ def _link(
         study_instance_uid=study.study_instance_uid,
         details={"procedures": [one.pk for one in procedures], "reason": reason[:200]},
     )
+    coerce_from_order(study, procedures, origin=origin)
 
 
 def _find_procedures(study: Study) -> tuple[list[RequestedProcedure], str]:
-    rows = RequestedProcedure.objects.select_related("order__patient", "procedure")
+    rows = RequestedProcedure.objects.select_related(
+        "order__patient", "order__referrer", "procedure"
+    )
     by_uid = list(rows.filter(study_instance_uid=study.study_instance_uid))
     if by_uid:
         return by_uid, "by Study Instance UID"
