@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from enum import StrEnum
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -10,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 MAX_LENGTH = 1024  # characters of one value: longer ones are no honest question
-MAX_VALUES = 2000  # UIDs in one list
+MAX_VALUES = 200_000  # UIDs in one list; what carries them has a limit of its own
 MAX_DEPTH = 8
 # PS3.4 C.2.2.2.4: these have no wildcards; C.2.2.2.5: these have ranges.
 _WITHOUT_WILDCARDS = frozenset(
@@ -32,6 +33,19 @@ class Matching(StrEnum):
     LIST = "list"
     WILDCARD = "wildcard"
     RANGE = "range"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How keys are compared, where both sides agreed on more than the usual (PS3.4 C.5).
+
+    `combined`: a date and its time are one moment. `zone`: that of the dates and times asked
+    for and answered, None for the site's own.
+    """
+
+    fuzzy: bool = False
+    combined: bool = False
+    zone: tzinfo | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,8 @@ def make_key(path: Sequence[str], values: Sequence[str], *, vr: str = "") -> Key
     kept = tuple(value.strip(" \0") for value in values if value.strip(" \0"))
     if len(kept) > MAX_VALUES or any(len(value) > MAX_LENGTH for value in kept):
         raise BadKeyError(f"{'.'.join(path)}: too long")
+    if any("\0" in value for value in kept):
+        raise BadKeyError(f"{'.'.join(path)}: NUL within a value")
     return Key(tuple(path), vr, *_kind(vr, kept))
 
 
@@ -89,7 +105,8 @@ def _kind(vr: str, values: tuple[str, ...]) -> tuple[Matching, tuple[str, ...]]:
     if not values or (len(values) == 1 and collapse(values[0]) == "*"):
         return Matching.UNIVERSAL, ()
     if len(values) > 1:
-        return Matching.LIST, values
+        every = vr not in _WITHOUT_WILDCARDS and any(collapse(one) == "*" for one in values)
+        return (Matching.UNIVERSAL, ()) if every else (Matching.LIST, values)
     if vr in _RANGED and _is_range(vr, values[0]):
         return Matching.RANGE, values
     if vr not in _WITHOUT_WILDCARDS and ("*" in values[0] or "?" in values[0]):
@@ -108,7 +125,7 @@ def _walk(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Key]:
     if len(path) > MAX_DEPTH:
         raise BadKeyError(f"{'.'.join(path)}: nested too deeply")
     for element in dataset:
-        if element.keyword in ("SpecificCharacterSet", "TimezoneOffsetFromUTC"):
+        if _is_frame(element.tag):
             continue
         here = (*path, element.keyword or f"{element.tag:08X}")
         if element.VR != "SQ":
@@ -118,6 +135,11 @@ def _walk(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Key]:
         else:
             # PS3.4 C.2.2.2.6: a sequence key has one item.
             yield from _walk(element.value[0], here)
+
+
+def _is_frame(tag: int) -> bool:
+    """Group lengths, file meta information, and what says how to read the rest: no keys."""
+    return tag & 0xFFFF == 0 or tag >> 16 == 2 or tag in (0x00080005, 0x00080201)
 
 
 def _texts(value: object) -> list[str]:

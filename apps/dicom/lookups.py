@@ -1,6 +1,7 @@
 """From matching keys to database conditions: the one place where PS3.4 C.2.2.2 meets SQL."""
 
-from datetime import date, time
+import json
+from datetime import date, datetime, time
 from typing import Any
 
 from django.db.models import CharField, Lookup, Q, TextField
@@ -13,7 +14,7 @@ from apps.dicom.names import search_form
 @CharField.register_lookup
 @TextField.register_lookup
 class Wildcard(Lookup[Any]):
-    """`field__wildcard="A*B?"`: LIKE with the wildcards of DICOM, everything else literal."""
+    """`field__wildcard="A*B?"`: the wildcards of DICOM, everything else literal, case counts."""
 
     lookup_name = "wildcard"
     prepare_rhs = False
@@ -21,6 +22,28 @@ class Wildcard(Lookup[Any]):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         lhs, params = self.process_lhs(compiler, connection)
         return f"{lhs} LIKE %s ESCAPE '\\'", (*params, like_pattern(str(self.rhs)))
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """SQLite's LIKE takes upper and lower case for the same, and so reads no index."""
+        lhs, params = self.process_lhs(compiler, connection)
+        return f"{lhs} GLOB %s", (*params, str(self.rhs).replace("[", "[[]"))
+
+
+@CharField.register_lookup
+class Among(Lookup[Any]):
+    """`field__among=[...]`: IN with a list of any length as one parameter."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        return f"{lhs} = ANY(%s)", (*params, list(self.rhs))
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        sql = f"{lhs} IN (SELECT value FROM json_each(%s))"  # noqa: S608 - the column's name
+        return sql, (*params, json.dumps(list(self.rhs)))
 
 
 def like_pattern(pattern: str) -> str:
@@ -36,7 +59,13 @@ def text_condition(field: str, key: Key) -> Q:
         return Q()
     if key.matching is Matching.WILDCARD:
         return Q(**{f"{field}__wildcard": key.value})
-    return Q(**{f"{field}__in": key.values}) if len(key.values) > 1 else Q(**{field: key.value})
+    if len(key.values) == 1:
+        return Q(**{field: key.value})
+    patterns = [one for one in key.values if key.vr != "UI" and ("*" in one or "?" in one)]
+    condition = Q(**{f"{field}__among": [one for one in key.values if one not in patterns]})
+    for pattern in patterns:
+        condition |= Q(**{f"{field}__wildcard": pattern})
+    return condition
 
 
 def integer_condition(field: str, key: Key) -> Q:
@@ -106,4 +135,18 @@ def range_condition(field: str, span: Range[date] | Range[time]) -> Q:
         condition &= Q(**{f"{field}__gte": span.start})
     if span.end is not None:
         condition &= Q(**{f"{field}__lte": span.end})
+    return condition
+
+
+def period_condition(
+    day: str, clock: str, *, start: datetime | None = None, end: datetime | None = None
+) -> Q:
+    """A date column and its time column as one moment between two (PS3.4 C.2.2.2.5.1)."""
+    condition = Q()
+    if start:
+        later = Q(**{f"{day}__gt": start.date()}) | Q(**{f"{clock}__gte": start.time()})
+        condition &= Q(**{f"{day}__gte": start.date()}) & later
+    if end:
+        sooner = Q(**{f"{day}__lt": end.date()}) | Q(**{f"{clock}__lte": end.time()})
+        condition &= Q(**{f"{day}__lte": end.date()}) & sooner
     return condition

@@ -12,3 +12,18 @@ def search_form(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", spaced.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(bare.upper().split())
+
+
+def shortened(name: str, length: int) -> str:
+    """A PN with at most `length` characters in each group, cut at a word where there is one."""
+    return "=".join(_shortened(group, length) for group in name.split("="))
+
+
+def _shortened(group: str, length: int) -> str:
+    if len(group) <= length:
+        return group
+    cut = group[:length]
+    if group[length] in " ^":
+        return cut
+    at_word = max(cut.rfind(" "), cut.rfind("^"))
+    return cut[:at_word] if at_word > 0 else cut

@@ -7,7 +7,7 @@ from string import hexdigits
 from django.http import QueryDict
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
-from apps.dicom.keys import Key, keyword_vr, make_key
+from apps.dicom.keys import Key, Terms, keyword_vr, make_key
 from apps.dicomweb.exceptions import BadRequestError
 
 MAX_LIMIT = 1000
@@ -21,7 +21,7 @@ class Query:
     keys: list[Key]
     limit: int
     offset: int
-    fuzzy: bool
+    terms: Terms
 
 
 def parse_query(address: QueryDict, known: Iterable[Mapping[str, object]], **fixed: str) -> Query:
@@ -46,7 +46,7 @@ def parse_query(address: QueryDict, known: Iterable[Mapping[str, object]], **fix
         made,
         min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
         _count(address, "offset", 0),
-        address.get("fuzzymatching", "").lower() == "true",
+        Terms(fuzzy=address.get("fuzzymatching", "").lower() == "true"),
     )
 
 

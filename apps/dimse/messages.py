@@ -31,6 +31,7 @@ DATA_SET_TYPE, STATUS, ERROR_COMMENT, ERROR_ID = 0x0800, 0x0900, 0x0902, 0x0903
 AFFECTED_INSTANCE, REQUESTED_INSTANCE = 0x1000, 0x1001
 EVENT_TYPE, ACTION_TYPE = 0x1002, 0x1008
 ATTRIBUTE_LIST = 0x1005
+OFFENDING = 0x0901  # a tag (PS3.7 C.4.2)
 DESTINATION, PRIORITY = 0x0600, 0x0700
 # Numbers of sub-operations (PS3.7 tables 9.1-3 and 9.1-4).
 REMAINING, COMPLETED, FAILED, WARNING = 0x1020, 0x1021, 0x1022, 0x1023
@@ -116,7 +117,8 @@ def response_to(
 
     `counts`: numbers of sub-operations by their element.
     `details`: `comment` (0000,0902, at most 64 characters), `error_id` (0000,0903),
-    `instance` (the SOP Instance UID, where it is not the requested one).
+    `instance` (the SOP Instance UID, where it is not the requested one), `offending`
+    (0000,0901, the tag of the element at fault).
     """
     values: dict[int, int | str] = {
         COMMAND_FIELD: command.field | RESPONSE,
@@ -133,6 +135,8 @@ def response_to(
         values[ERROR_COMMENT] = str(details["comment"])[:64]
     if details.get("error_id"):
         values[ERROR_ID] = details["error_id"]
+    if details.get("offending"):
+        values[OFFENDING] = details["offending"]
     if ACTION_TYPE in command.values:
         values[ACTION_TYPE] = command.values[ACTION_TYPE]
     return {**values, **(counts or {})}
@@ -200,7 +204,9 @@ def _cut(context_id: int, raw: bytes, flags: int, max_pdu: int) -> Iterator[byte
 
 
 def _encode(element: int, value: int | str) -> bytes:
-    if isinstance(value, int):
+    if element == OFFENDING:
+        raw = struct.pack("<HH", int(value) >> 16, int(value) & 0xFFFF)
+    elif isinstance(value, int):
         raw = value.to_bytes(2, "little")
     else:
         raw = value.encode("ascii", "replace")

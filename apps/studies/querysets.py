@@ -1,16 +1,19 @@
 """Reading studies, series and instances by the keys of a query (PS3.4 C.6.2, PS3.18 10.6)."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Sum, Value, When
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.dicom import lookups
-from apps.dicom.dates import format_date, parse_date_range
-from apps.dicom.keys import BadKeyError, Key, Matching
+from apps.dicom.dates import Range, format_date, parse_date_range, parse_time_range
+from apps.dicom.keys import BadKeyError, Key, Matching, Terms
+from apps.dicom.matching import name_fits
 from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from apps.studies.models import Correction, Instance, Series, Study
 
 Condition = Callable[[str, Key], Q]
+USUAL = Terms()
+REJECTED = "rejected"  # studies that are not answered, as Study.Status has it
 
 
 def _name(column: str, key: Key) -> Q:
@@ -46,6 +51,11 @@ def _modalities(column: str, key: Key) -> Q:
     return condition
 
 
+def _referrer(column: str, key: Key) -> Q:
+    """Names as they stand in the column: `_spelled` has looked up which ones are meant."""
+    return Q(**{f"{column}__among": key.values})
+
+
 # What can be asked for at each level: keyword -> column and comparison.
 STUDY_KEYS: Mapping[str, tuple[str, Condition]] = {
     "StudyInstanceUID": ("study_instance_uid", lookups.text_condition),
@@ -59,7 +69,7 @@ STUDY_KEYS: Mapping[str, tuple[str, Condition]] = {
     "AccessionNumber": ("accession_number", lookups.text_condition),
     "StudyID": ("study_id", lookups.text_condition),
     "StudyDescription": ("description", lookups.text_condition),
-    "ReferringPhysicianName": ("referring_physician", lookups.text_condition),
+    "ReferringPhysicianName": ("referring_physician", _referrer),
     "ModalitiesInStudy": ("modalities", _modalities),
     "NumberOfStudyRelatedSeries": ("series_count", lookups.integer_condition),
     "NumberOfStudyRelatedInstances": ("instance_count", lookups.integer_condition),
@@ -80,6 +90,7 @@ SERIES_KEYS: Mapping[str, tuple[str, Condition]] = {
 INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
     "SOPInstanceUID": ("sop_instance_uid", lookups.text_condition),
     "SOPClassUID": ("sop_class_uid", lookups.text_condition),
+    "SOPClassesInStudy": ("sop_class_uid", lookups.text_condition),
     "AvailableTransferSyntaxUID": ("transfer_syntax_uid", lookups.text_condition),
     "InstanceNumber": ("number", lookups.integer_condition),
     "Rows": ("rows", lookups.integer_condition),
@@ -88,24 +99,84 @@ INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
 }
 
 
+# A date and its time, which may be agreed to be one moment (PS3.4 C.2.2.2.5.1).
+_MOMENTS = (("StudyDate", "StudyTime"), ("SeriesDate", "SeriesTime"))
+
+
 def _condition(
     keys: Iterable[Key],
     known: Mapping[str, tuple[str, Condition]],
     prefix: str = "",
     *,
-    fuzzy: bool = False,
+    terms: Terms = USUAL,
 ) -> Q:
     """All keys of one level together; keys of other levels and unknown ones are passed over."""
+    asked = {key.name: key for key in keys if key.matching is not Matching.UNIVERSAL}
     condition = Q()
-    for key in keys:
-        if key.matching is Matching.UNIVERSAL or key.name not in known:
+    for day, clock in _MOMENTS:
+        if day in known and day in asked and _is_moment(asked, day, clock, terms):
+            columns = (prefix + known[day][0], prefix + known[clock][0])
+            condition &= _period(columns, asked.pop(day), asked.pop(clock, None), terms)
+    for name, key in asked.items():
+        if name not in known:
             continue
-        column, compare = known[key.name]
-        if fuzzy and compare is _name:
+        column, compare = known[name]
+        if terms.fuzzy and compare is _name:
             condition &= lookups.fuzzy_name_condition(prefix + column, key)
         else:
             condition &= compare(prefix + column, key)
     return condition
+
+
+def _is_moment(asked: Mapping[str, Key], day: str, clock: str, terms: Terms) -> bool:
+    if any(len(asked[name].values) > 1 for name in (day, clock) if name in asked):
+        return False
+    # In another time zone a day begins at another time of ours, whatever was agreed.
+    return terms.zone is not None or (terms.combined and clock in asked)
+
+
+def _period(columns: tuple[str, str], day: Key, clock: Key | None, terms: Terms) -> Q:
+    """From the first day at the first time to the last day at the last time."""
+    days = parse_date_range(day.value)
+    times = parse_time_range(clock.value) if clock else Range[time](None, None)
+    if days is None or times is None:
+        raise BadKeyError(f"{day.name}: not a date and time, or range of them")
+    start = datetime.combine(days.start, times.start or time.min) if days.start else None
+    end = datetime.combine(days.end, times.end or time.max) if days.end else None
+    return lookups.period_condition(
+        *columns, start=_site_time(start, terms), end=_site_time(end, terms)
+    )
+
+
+def _site_time(moment: datetime | None, terms: Terms) -> datetime | None:
+    """A moment of the caller's clock on the clock of the site, which the columns are in."""
+    if moment is None or terms.zone is None:
+        return moment
+    site = timezone.get_default_timezone()
+    try:
+        return moment.replace(tzinfo=terms.zone).astimezone(site).replace(tzinfo=None)
+    except OverflowError:  # the first or the last day there is
+        return moment
+
+
+def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key]:
+    """Keys with the names of referrers as they are spelled in the index.
+
+    There are few of them, and no column holds their form for searches.
+    """
+    made = list(keys)
+    for number, key in enumerate(made):
+        if key.name == "ReferringPhysicianName" and key.matching is not Matching.UNIVERSAL:
+            names = studies.order_by().values_list("referring_physician", flat=True).distinct()
+            fitting = [
+                name for name in names if name and any(name_fits(one, name) for one in key.values)
+            ]
+            made[number] = replace(key, matching=Matching.LIST, values=tuple(fitting))
+    return made
+
+
+# A patient without a number is told from others by the name.
+_NAMELESS = Case(When(patient_identifier="", then="patient_name"), default=Value(""))
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -113,20 +184,57 @@ class StudyQuerySet(models.QuerySet["Study"]):
         """Studies of a referrer's own orders."""
         return self.filter(procedures__order__referrer__user=user).distinct()
 
-    def matching(self, keys: Iterable[Key], *, fuzzy: bool = False) -> Self:
+    def answerable(self) -> Self:
+        """Without those that were rejected: they are kept, and answered to nobody."""
+        return self.exclude(status=REJECTED)
+
+    def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Studies fitting all keys; keys of series and instances ask for one such below.
 
         Unknown keys are passed over (PS3.4 C.2.2.1.3). Raises BadKeyError.
         """
-        keys = list(keys)
-        rows = self.filter(_condition(keys, STUDY_KEYS, fuzzy=fuzzy))
-        series = _condition(keys, SERIES_KEYS)
+        keys = _spelled(keys, self.model._default_manager.all())
+        rows = self.filter(_condition(keys, STUDY_KEYS, terms=terms))
+        series = _condition(keys, SERIES_KEYS, terms=terms)
         instances = _condition(keys, INSTANCE_KEYS)
         # Not a join: a study with ten fitting series is still one study.
         if series or instances:
             below = self._below(series, instances)
             rows = rows.filter(Exists(below.filter(study=OuterRef("pk"))))
         return rows
+
+    def patients(self) -> models.QuerySet["Study", dict[str, Any]]:
+        """One row per patient: by number and issuer, by name where there is no number."""
+        rows: Any = (
+            self.order_by()
+            .values("patient_identifier", "patient_identifier_issuer", nameless=_NAMELESS)
+            .annotate(
+                any_name=Max("patient_name"),
+                any_birth_date=Max("patient_birth_date"),
+                any_sex=Max("patient_sex"),
+                first_study=Min("pk"),
+            )
+        )
+        found: models.QuerySet[Study, dict[str, Any]] = rows
+        return found
+
+    def patient_counts(
+        self, patients: Iterable[tuple[str, str, str]]
+    ) -> dict[tuple[str, ...], tuple[int, int, int]]:
+        """Studies, series and instances of patients, each as number, issuer and name."""
+        asked = set(patients)
+        numbers = [number for number, _, _ in asked if number]
+        names = [name for number, _, name in asked if not number]
+        condition = Q(patient_identifier__among=numbers)
+        if names:
+            condition |= Q(patient_identifier="", patient_name__among=names)
+        rows = (
+            self.order_by()
+            .filter(condition)
+            .values_list("patient_identifier", "patient_identifier_issuer", _NAMELESS)
+            .annotate(Count("pk"), Sum("series_count"), Sum("instance_count"))
+        )
+        return {tuple(row[:3]): tuple(row[3:]) for row in rows}
 
     def by(self, text: str) -> Self:
         """Studies whose name, number, accession number or UID fits what was typed."""
@@ -203,26 +311,49 @@ class SeriesQuerySet(models.QuerySet["Series"]):
     def owned_by(self, user: User) -> Self:
         return self.filter(study__procedures__order__referrer__user=user).distinct()
 
-    def matching(self, keys: Iterable[Key], *, fuzzy: bool = False) -> Self:
-        """Series fitting keys of their own level and of their study."""
-        keys = list(keys)
-        return self.filter(
-            _condition(keys, SERIES_KEYS), _condition(keys, STUDY_KEYS, "study__", fuzzy=fuzzy)
+    def answerable(self) -> Self:
+        return self.exclude(study__status=REJECTED)
+
+    def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
+        """Series fitting keys of their own level, of their study, and of one instance below."""
+        parent: Any = self.model._meta.get_field("study").related_model
+        keys = _spelled(keys, parent.objects.all())
+        rows = self.filter(
+            _condition(keys, SERIES_KEYS, terms=terms),
+            _condition(keys, STUDY_KEYS, "study__", terms=terms),
         )
+        instances = _condition(keys, INSTANCE_KEYS)
+        if instances:
+            lowest: Any = self.model._meta.get_field("instances").related_model
+            fitting = lowest.objects.filter(instances, series=OuterRef("pk"))
+            rows = rows.filter(Exists(fitting))
+        return rows
 
 
 class InstanceQuerySet(models.QuerySet["Instance"]):
     def owned_by(self, user: User) -> Self:
         return self.filter(series__study__procedures__order__referrer__user=user).distinct()
 
-    def matching(self, keys: Iterable[Key], *, fuzzy: bool = False) -> Self:
+    def answerable(self) -> Self:
+        return self.exclude(series__study__status=REJECTED)
+
+    def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Instances fitting keys of all levels."""
-        keys = list(keys)
+        series: Any = self.model._meta.get_field("series").related_model
+        study = series._meta.get_field("study").related_model
+        keys = _spelled(keys, study.objects.all())
         return self.filter(
             _condition(keys, INSTANCE_KEYS),
-            _condition(keys, SERIES_KEYS, "series__"),
-            _condition(keys, STUDY_KEYS, "series__study__", fuzzy=fuzzy),
+            _condition(keys, SERIES_KEYS, "series__", terms=terms),
+            _condition(keys, STUDY_KEYS, "series__study__", terms=terms),
         )
+
+    def representative(self, column: str, keys: Iterable[Any]) -> "dict[Any, Instance]":
+        """One instance for each study (`series__study_id`) or series (`series_id`), the first."""
+        rows = self.order_by().filter(**{f"{column}__in": list(keys)})
+        first = dict(rows.values_list(column).annotate(Min("pk")))
+        found = self.filter(pk__in=first.values()).defer("frame_table").in_bulk()
+        return {key: found[pk] for key, pk in first.items() if pk in found}
 
     def light(self) -> Self:
         """Without the large columns."""

@@ -7,7 +7,7 @@ import pytest
 from django.db import models
 
 from apps.audit.services import Origin
-from apps.dicom.keys import BadKeyError, make_key
+from apps.dicom.keys import BadKeyError, Terms, make_key
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
@@ -88,7 +88,7 @@ def test_fuzzy_matching_compares_beginnings_of_words(
     archive: None, text: str, expected: list[str]
 ) -> None:
     keys = [make_key(["PatientName"], [text])]
-    assert found(Study.objects.matching(keys, fuzzy=True)) == expected
+    assert found(Study.objects.matching(keys, Terms(fuzzy=True))) == expected
 
 
 def test_a_nonsense_date_is_a_bad_key(archive: None) -> None:

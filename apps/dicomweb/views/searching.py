@@ -24,7 +24,7 @@ def search_studies(request: HttpRequest) -> HttpResponse:
     """GET /studies"""
     query = parse_query(request.GET, _ALL)
     rows: Any = visible(request.user, Study)
-    found = rows.matching(query.keys, fuzzy=query.fuzzy).order_by("-study_date", "-id")
+    found = rows.answerable().matching(query.keys, query.terms).order_by("-study_date", "-id")
     return _answer(request, found, query, study_answer)
 
 
@@ -33,7 +33,7 @@ def search_series(request: HttpRequest, study: str = "") -> HttpResponse:
     """GET /series and /studies/{study}/series"""
     query = parse_query(request.GET, _ALL, **_within(request, study))
     rows: Any = visible(request.user, Series)
-    found = rows.matching(query.keys, fuzzy=query.fuzzy).select_related("study")
+    found = rows.answerable().matching(query.keys, query.terms).select_related("study")
     if not study:
         found = found.order_by("-study__study_date", "-study_id", "number", "id")
     return _answer(request, found, query, series_answer)
@@ -44,7 +44,10 @@ def search_instances(request: HttpRequest, study: str = "", series: str = "") ->
     """GET /instances, /studies/{study}/instances, .../series/{series}/instances"""
     query = parse_query(request.GET, _ALL, **_within(request, study, series))
     rows: Any = visible(request.user, Instance)
-    found = rows.matching(query.keys, fuzzy=query.fuzzy).light().select_related("series__study")
+    found = (
+        rows.answerable().matching(query.keys, query.terms).light().select_related("series__study")
+    )
+    found = found.light().select_related("series__study")
     ordered = found.order_by("series__number", "series_id", "number", "id")
     return _answer(request, ordered, query, instance_answer)
 
