@@ -198,7 +198,7 @@ class DeviceForm(forms.ModelForm[Device]):
 
     def clean_certificate_file(self) -> str:
         """The fingerprint of what was uploaded; empty where nothing was."""
-        file: UploadedFile | None = self.cleaned_data["certificate_file"]
+        file: UploadedFile[bytes] | None = self.cleaned_data["certificate_file"]
         if file is None:
             return ""
         try:

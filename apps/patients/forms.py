@@ -149,8 +149,10 @@ class PatientForm(forms.Form):
     def details(self) -> PatientDetails:
         """What was entered, as far as it is valid: for the service and for comparing."""
         names = [*self.NAME, *self.CONTACT, *self.SAFETY, "sex", "birth_precision"]
-        given = {name: self.cleaned_data.get(name) or "" for name in names}
-        others = {name: self.cleaned_data.get(name) for name in ("birth_date", *self.MEASURES)}
+        given: dict[str, Any] = {name: self.cleaned_data.get(name) or "" for name in names}
+        others: dict[str, Any] = {
+            name: self.cleaned_data.get(name) for name in ("birth_date", *self.MEASURES)
+        }
         return PatientDetails(**others, **given)
 
     def refuse(self, refusal: PatientInvalid) -> None:

@@ -1,10 +1,12 @@
 """Scheduled and performed steps, looked at. Devices are in apps.dimse.admin: they need an echo."""
 
 from django.contrib import admin
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.admin import PolicyAdmin
-from apps.worklist.models import PerformedStep, ScheduledStep
+from apps.worklist.models import PerformedStep, ScheduledStep, WorklistQuery
+from apps.worklist.services.explaining import asked_of, misses_of
 
 
 @admin.register(ScheduledStep)
@@ -26,3 +28,26 @@ class PerformedStepAdmin(PolicyAdmin[PerformedStep]):
     list_filter = ("status", "modality", ("started_at", admin.DateFieldListFilter))
     search_fields = ("=sop_instance_uid", "=study_instance_uid", "=ae_title")
     search_help_text = _("SOP Instance UID, Study Instance UID or AE title, in full.")
+
+
+@admin.register(WorklistQuery)
+class WorklistQueryAdmin(PolicyAdmin[WorklistQuery]):
+    """What devices asked, and which exams of that day they were not shown, and why."""
+
+    look_only = True
+    list_display = ("asked_at", "device", "narrowed", "answers", "cut", "times", "milliseconds")
+    list_filter = ("device", ("asked_at", admin.DateFieldListFilter), "cut")
+    list_select_related = ("device",)
+    fields = (
+        *("device", "asked_at", "times", "narrowed", "zone_minutes"),
+        *("answers", "cut", "milliseconds", "not_shown"),
+    )
+
+    @admin.display(description=_("asked for"))
+    def narrowed(self, query: WorklistQuery) -> str:
+        return format_html_join("", "<div>{}: {}</div>", asked_of(query)) or _("everything")
+
+    @admin.display(description=_("not shown, and why"))
+    def not_shown(self, query: WorklistQuery) -> str:
+        lines = ((miss["step"], miss["label"], miss["value"] or "–") for miss in misses_of(query))  # noqa: RUF001
+        return format_html_join("", "<div>{}: {} ({})</div>", lines) or "–"  # noqa: RUF001

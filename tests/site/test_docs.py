@@ -67,7 +67,7 @@ def test_the_paper_on_the_site_file_explains_every_word() -> None:
     text = read("docs/site-file.md")
     for section in SECTIONS:
         part = text.split(f"## `{section.name}`")[1].split("\n## ")[0]
-        explained = set(re.findall(r"^\| `([a-z_]+)` \|", part, re.MULTILINE))
+        explained = set(re.findall(r"^\| `([a-z0-9_]+)` \|", part, re.MULTILINE))
         assert explained == set(section.known_words), section.name
 
 

@@ -101,7 +101,7 @@ def test_the_same_question_with_the_same_answer_counts_up() -> None:
     ],
 )  # fmt: skip
 def test_an_explanation_names_each_failing_condition(
-    asked: dict[str, str], changes: dict[str, str], expected: list[str]
+    asked: dict[str, Any], changes: dict[str, str], expected: list[str]
 ) -> None:
     step, device = ScheduledStepFactory.create(), DeviceFactory.create()
     ScheduledStep.objects.filter(pk=step.pk).update(**changes)

@@ -92,10 +92,12 @@ def _read_flag(_field: Field, node: Node) -> bool:
     return FLAGS[text]
 
 
-def _read_number(field: Field, node: Node) -> int:
+def _read_number(field: Field, node: Node) -> int | None:
     text = scalar(node)
     if field.choices:
         return _read_named_number(field, node)
+    if not text and field.null:
+        return None
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise BadValueError(node, _("“%(value)s” is not a whole number") % {"value": text})
     return int(text)
@@ -119,6 +121,15 @@ def _choice_names(field: Field) -> dict[int, str]:
         and list(inner.choices) == list(field.choices)
     )
     return {member.value: member.name.lower() for member in enumeration}
+
+
+def _read_texts(_field: Field, node: Node) -> list[str]:
+    """A list of texts (JSON columns): UIDs, statuses."""
+    if isinstance(node, ScalarNode) and not scalar(node):
+        return []
+    if not isinstance(node, SequenceNode):
+        raise BadValueError(node, _("a list is expected here"))
+    return [scalar(item) for item in node.value]
 
 
 def _read_time(_field: Field, node: Node) -> datetime.time:
@@ -157,6 +168,7 @@ READERS: tuple[tuple[type, Reader], ...] = (
     (models.ForeignKey, _read_reference),
     (models.BooleanField, _read_flag),
     (models.IntegerField, _read_number),
+    (models.JSONField, _read_texts),
     (models.TimeField, _read_time),
     (models.CharField, _read_text),
     (models.TextField, _read_text),

@@ -218,7 +218,22 @@ CONTRADICTIONS: tuple[tuple[str, Promise, Callable[[Device], bool]], ...] = (
     (
         "private_classes",
         _("A SOP class is named by a UID: numbers with dots, at most 64 characters."),
-        lambda one: not all(valid_uid(str(uid)) for uid in one.private_classes),
+        lambda one: not _are_uids(one.private_classes),
+    ),
+    (
+        "accepted_syntaxes",
+        _("A transfer syntax is named by a UID: numbers with dots, at most 64 characters."),
+        lambda one: not _are_uids(one.accepted_syntaxes),
+    ),
+    (
+        "preferred_syntax",
+        _("A transfer syntax is named by a UID: numbers with dots, at most 64 characters."),
+        lambda one: bool(one.preferred_syntax) and not _are_uids([one.preferred_syntax]),
+    ),
+    (
+        "hidden_statuses",
+        _("Steps that wait are SCHEDULED, ARRIVED or READY."),
+        lambda one: not set(one.hidden_statuses) <= set(WAITING),
     ),
     (
         "hidden_statuses",
@@ -251,6 +266,10 @@ CONTRADICTIONS: tuple[tuple[str, Promise, Callable[[Device], bool]], ...] = (
         lambda one: one.max_associations == 0,
     ),
 )
+
+
+def _are_uids(texts: list[str]) -> bool:
+    return all(valid_uid(text) for text in texts)
 
 
 def _is_fingerprint(text: str) -> bool:

@@ -35,7 +35,7 @@ class Why(TemplateView):
         last = WorklistQuery.objects.last_of(device)
         orders = visible(self.request.user, Order)
         steps = ScheduledStep.objects.numbered(form.cleaned_data["number"])
-        found = steps.filter(requested_procedure__order__in=orders)[:MOST_STEPS]
+        found = list(steps.filter(requested_procedure__order__in=orders)[:MOST_STEPS])
         return {"last": last, "explanations": explain(found, device, query=last)}
 
 
