@@ -72,14 +72,16 @@ def send_instances(
         belt = Belt(device, batch, move_originator)
         if not belt.run(heard, cancelled):
             break
+        if belt.refusal is not None and not (sent.sent or sent.warned or sent.failed):
+            raise belt.refusal
+        belt.give_up(heard)
     return sent
 
 
 def batches(instances: InstanceQuerySet, device: Device) -> list[Batch]:
     """Instances by the associations that carry them: one, unless of very many SOP classes."""
-    rows = instances.order_by("series_id", "number", "pk")
     by_class: dict[str, tuple[set[str], list[int]]] = {}
-    columns = rows.values_list("pk", "sop_class_uid", "transfer_syntax_uid")
+    columns = in_order(instances).values_list("pk", "sop_class_uid", "transfer_syntax_uid")
     order: dict[int, int] = {}
     for key, sop_class, syntax in columns.iterator(chunk_size=2000):
         syntaxes, keys = by_class.setdefault(sop_class, (set(), []))
@@ -96,6 +98,11 @@ def batches(instances: InstanceQuerySet, device: Device) -> list[Batch]:
     for batch in made:
         batch.keys.sort(key=order.__getitem__)
     return made
+
+
+def in_order(instances: InstanceQuerySet) -> InstanceQuerySet:
+    """Series by series, each by its instance numbers."""
+    return instances.order_by("series_id", "number", "pk")
 
 
 def loaded(keys: list[int]) -> Iterator[Instance]:
@@ -116,8 +123,7 @@ class Belt:
         self._results: deque[Result] = deque()
         self._more, self._stopped = True, False
         self._running = 0
-        self._refusal: CalledDeviceFailed | None = None
-        self._reached = False  # at least one association came about
+        self.refusal: CalledDeviceFailed | None = None  # of the last that did not come about
         self._condition = threading.Condition()
 
     def run(self, heard: Callable[[Result], None], cancelled: Callable[[], bool]) -> bool:
@@ -135,8 +141,7 @@ class Belt:
             self._stop()
             for thread in threads:
                 thread.join()
-        self._drain(heard)
-        self._give_up(heard)
+            self._drain(heard)
         return True
 
     def _turn(self, heard: Callable[[Result], None]) -> bool:
@@ -165,10 +170,8 @@ class Belt:
         while self._results:
             heard(self._results.popleft())
 
-    def _give_up(self, heard: Callable[[Result], None]) -> None:
+    def give_up(self, heard: Callable[[Result], None]) -> None:
         """No thread is left: whatever still waits is not sent."""
-        if self._refusal is not None and not self._reached:
-            raise self._refusal
         for instance in [*self._ready, *self._source]:
             heard(Result(instance, CANNOT))
 
@@ -194,7 +197,7 @@ class Belt:
                 pass
         except CalledDeviceFailed as error:
             logger.warning("association to %s: %s", self._device.ae_title, error)
-            self._refusal = error
+            self.refusal = error
         except Exception:
             logger.exception("sending to %s ended by an error of ours", self._device.ae_title)
         finally:
@@ -209,7 +212,6 @@ class Belt:
         unanswered: list[Instance] = []
         try:
             with requested(self._device, self._batch.contexts) as association:
-                self._reached = True
                 user = StorageUser(association, originator=self._originator)
                 unanswered = user.unanswered
                 for result in user.store(self._take(), stopped=lambda: self._stopped):

@@ -19,6 +19,8 @@ SUCCESS = 0x0000
 PENDING = 0xFF00
 PENDING_OPEN = 0xFF01  # some optional keys are not supported (PS3.4 C.4.1.1.4)
 CANCELLED = 0xFE00
+SUBOPERATIONS_WARNED = 0xB000  # one or more failed, or ended with a warning
+SUBOPERATIONS_FAILED = 0xA702  # unable to perform sub-operations
 OUT_OF_RESOURCES = 0xA700
 PROCESSING_FAILURE = 0x0110
 NOT_AUTHORIZED = 0x0124
@@ -55,6 +57,10 @@ class NoSuchEventError(ValueError):
     """This event type does not exist."""
 
 
+class DestinationUnknownError(LookupError):
+    """The Move Destination is no device that may be sent images."""
+
+
 class NotAuthorizedError(Exception):
     """The device may not use this service."""
 
@@ -83,6 +89,7 @@ TABLE: dict[type[Exception], Refusal] = {
     InvalidValueError: Refusal(0xA900, 0x0106),
     MissingAttributeError: Refusal(0xA900, 0x0120),
     NoSuchInstanceError: Refusal(0xC000, 0x0112),
+    DestinationUnknownError: Refusal(0xA801, PROCESSING_FAILURE),
     NoSuchActionError: Refusal(0xC000, 0x0123),
     NoSuchEventError: Refusal(0xC000, 0x0113),
     NotAuthorizedError: Refusal(NOT_AUTHORIZED, NOT_AUTHORIZED),

@@ -1,103 +1,181 @@
 """Sending to a device: counts, order, what a refusing or vanishing peer leaves."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+import os
+import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydicom import dcmread, dcmwrite
-from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
 
+from apps.dimse import sending
 from apps.dimse.sending import send_instances
+from apps.dimse.services import CalledDeviceFailed
+from apps.dimse.services.calling import DeviceWithoutAddress
+from apps.dimse.suboperations import Result
 from apps.studies.models import Instance
-from apps.studies.spool import default_spool
-from apps.studies.tasks import ingest
-from apps.worklist.models import Device
 from tests.dimse.conftest import ct_image
+from tests.dimse.receiving import as_file, keep, keep_images, receiver
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
-Peer = Callable[..., Device]
+pytestmark = pytest.mark.usefixtures("threads_db")
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def keep(*datasets: Dataset) -> None:
-    """Index datasets as the listener would."""
-    for dataset in datasets:
-        from io import BytesIO
-
-        raw = BytesIO()
-        dcmwrite(raw, dataset, enforce_file_format=True)
-        default_spool().write([raw.getvalue()])
-    ingest([path.name for path in default_spool().waiting()])
-
-
-class Receiver:
-    """A storage SCP of pynetdicom that answers as it is told and keeps what it got."""
-
-    def __init__(self, answer: Callable[[Any], int], syntaxes: list[UID]) -> None:
-        self.got: list[Any] = []
-        self.originators: list[tuple[Any, Any]] = []
-        self.answer = answer
-        self.port = free_port()
-        entity = AE(ae_title="DEST")
-        entity.maximum_pdu_size = 16384
-        entity.add_supported_context(CT, syntaxes)
-        self._server: Any = entity.start_server(
-            ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)]
-        )
-
-    def _keep(self, event: Any) -> int:
-        request = event.request
-        self.originators.append(
-            (request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID)
-        )
-        self.got.append(event.encoded_dataset(include_meta=True))
-        return self.answer(event)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-
-
-@contextmanager
-def receiver(
-    answer: Callable[[Any], int] = lambda _event: 0, syntaxes: list[UID] | None = None
-) -> Iterator[Receiver]:
-    made = Receiver(answer, syntaxes or [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
-def device_at(port: int, **fields: Any) -> Device:
-    made: Device = DeviceFactory.create(
-        ae_title="DEST", host="127.0.0.1", port=port, may_receive=True, **fields
-    )
-    return made
-
-
-def images(count: int) -> list[str]:
-    """Index so many images of one series; their UIDs."""
-    uids = [f"2.25.5{number:03}" for number in range(count)]
-    made = []
-    for number, uid in enumerate(uids):
-        image = ct_image(uid)
-        image.InstanceNumber = number
-        made.append(image)
-    keep(*made)
-    return uids
-
-
-@pytest.mark.usefixtures("threads_db")
-def test_images_arrive_in_order_byte_for_byte(tmp_path: Path) -> None:
-    uids = images(5)
+def test_images_arrive_in_order_as_they_are_stored() -> None:
+    uids = keep_images(5)
     with receiver() as peer:
-        sent = send_instances(device_at(peer.port), Instance.objects.all())
+        sent = send_instances(peer.device(), Instance.objects.all())
     assert sent.sent == [(uid, 0) for uid in uids]
     assert (sent.warned, sent.failed) == ([], [])
-    for raw, uid in zip(peer.got, uids, strict=True):
-        assert dcmread(__import__("io").BytesIO(raw)).SOPInstanceUID == uid
+    assert peer.uids == uids
+    assert peer.got[0].PixelData == ct_image(uids[0]).PixelData
+
+
+def test_statuses_of_the_peer_are_told_apart() -> None:
+    uids = keep_images(4)
+    statuses = dict(zip(uids, (0x0000, 0xB000, 0xA700, 0xC123), strict=True))
+    with receiver(statuses.__getitem__) as peer:
+        sent = send_instances(peer.device(), Instance.objects.all())
+    assert sent.sent == [(uids[0], 0)]
+    assert sent.warned == [(uids[1], 0xB000)]
+    assert sent.failed == [(uids[2], 0xA700), (uids[3], 0xC123)]
+
+
+def test_results_are_heard_in_the_thread_of_the_caller() -> None:
+    uids = keep_images(3)
+    heard: list[tuple[str, int]] = []
+
+    def hear(result: Result) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        heard.append((result.instance.sop_instance_uid, result.status))
+
+    with receiver() as peer:
+        send_instances(peer.device(), Instance.objects.all(), on_result=hear)
+    assert heard == [(uid, 0) for uid in uids]
+
+
+def test_several_associations_share_the_images() -> None:
+    uids = keep_images(30)
+    with receiver() as peer:
+        sent = send_instances(peer.device(parallel_associations=3), Instance.objects.all())
+        assert peer.associations == 3
+    assert sorted(uid for uid, _status in sent.sent) == uids
+    assert sorted(peer.uids) == uids
+
+
+def test_an_image_goes_out_in_pdus_no_longer_than_the_peer_takes() -> None:
+    image = ct_image("2.25.5999")
+    image.PixelData = os.urandom(3_000_000)  # several pieces of a file, many PDUs
+    keep(as_file(image))
+    with receiver() as peer:
+        send_instances(peer.device(), Instance.objects.all())
+    assert peer.got[0].PixelData == image.PixelData
+
+
+def test_a_class_that_the_peer_does_not_take_fails_alone() -> None:
+    uids = keep_images(2)
+    other = ct_image("2.25.5900")
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = SECONDARY_CAPTURE
+    keep(as_file(other))
+    with receiver() as peer:
+        sent = send_instances(peer.device(), Instance.objects.all())
+    assert sorted(uid for uid, _status in sent.sent) == uids
+    assert sent.failed == [("2.25.5900", 0x0122)]
+
+
+def test_a_file_that_is_gone_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    uids = keep_images(3)
+    lost = Instance.objects.get(sop_instance_uid=uids[1])
+    (tmp_path / "dicom" / lost.file_name).unlink()
+    with receiver() as peer, caplog.at_level(logging.WARNING):
+        sent = send_instances(peer.device(), Instance.objects.all())
+    assert [uid for uid, _status in sent.sent] == [uids[0], uids[2]]
+    assert sent.failed == [(uids[1], 0xC000)]
+    assert uids[1] in caplog.text
+
+
+def test_many_classes_are_spread_over_associations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "MOST_CONTEXTS", 2)
+    keep_images(2)
+    other = ct_image("2.25.5900")
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = SECONDARY_CAPTURE
+    keep(as_file(other))
+    with receiver(sop_classes=(str(ct_image("2.25.1").SOPClassUID), SECONDARY_CAPTURE)) as peer:
+        sent = send_instances(peer.device(), Instance.objects.all())
+        assert peer.associations == 2
+    assert len(sent.sent) == 3
+
+
+def test_a_device_that_is_not_there_is_named_in_plain_words() -> None:
+    keep_images(1)
+    device = DeviceFactory.create(ae_title="DEST", port=free_port())
+    with pytest.raises(CalledDeviceFailed, match=f"Nothing answers at 127.0.0.1:{device.port}"):
+        send_instances(device, Instance.objects.all())
+
+
+def test_a_device_without_an_address_cannot_be_sent_to() -> None:
+    keep_images(1)
+    with pytest.raises(DeviceWithoutAddress):
+        send_instances(DeviceFactory.create(ae_title="DEST", host=""), Instance.objects.all())
+
+
+def test_nothing_to_send_opens_no_association() -> None:
+    with receiver() as peer:
+        sent = send_instances(peer.device(), Instance.objects.all())
+        assert peer.associations == 0
+    assert sent.sent == []
+
+
+def test_what_a_vanishing_peer_did_not_answer_counts_as_failed() -> None:
+    uids = keep_images(6)
+
+    with receiver() as peer:
+
+        def vanish(uid: str) -> int:
+            if uid == uids[2]:
+                peer.stop()
+                peer.hang_up()
+            return 0
+
+        peer.answer = vanish
+        sent = send_instances(peer.device(), Instance.objects.all())
+    assert [uid for uid, _status in sent.sent] == uids[:2]
+    assert {uid for uid, _status in sent.failed} == set(uids[2:])
+
+
+def test_a_peer_that_hangs_up_on_one_image_is_called_again_for_the_rest() -> None:
+    uids = keep_images(4)
+    with receiver() as peer:
+
+        def choke(uid: str) -> int:
+            if uid == uids[1]:
+                peer.hang_up()
+            return 0
+
+        peer.answer = choke
+        sent = send_instances(peer.device(), Instance.objects.all())
+        assert peer.associations == 2
+    # The image after it had been read already, and went down with the association.
+    assert [uid for uid, _status in sent.failed] == uids[1:3]
+    assert [uid for uid, _status in sent.sent] == [uids[0], uids[3]]
+
+
+def test_sending_stops_when_cancelled() -> None:
+    keep_images(40)
+    asked = threading.Event()
+
+    def slow(_uid: str) -> int:
+        asked.wait(0.05)
+        return 0
+
+    with receiver(slow) as peer:
+        heard: list[Result] = []
+        sent = send_instances(
+            peer.device(),
+            Instance.objects.all(),
+            on_result=heard.append,
+            cancelled=lambda: len(heard) >= 3,
+        )
+    assert 3 <= len(sent.sent) < 40
+    assert sent.failed == []

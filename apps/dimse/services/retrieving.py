@@ -1,0 +1,43 @@
+"""What this door writes down about images that were fetched from us."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from apps.audit.models import Kind
+from apps.audit.services import Origin, record
+from apps.studies.models import Study
+
+MOST_FAILED = 100
+
+
+@dataclass
+class Retrieved:
+    """What one request took of one study: how many instances, and which could not be sent."""
+
+    completed: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def note_retrieval(retrieved: Mapping[int, Retrieved], *, destination: str, origin: Origin) -> None:
+    """Journal one row for each study of a request; `retrieved` by primary key."""
+    with transaction.atomic():
+        for study in Study.objects.filter(pk__in=retrieved):
+            record(
+                Kind.STUDIES_RETRIEVED,
+                study,
+                origin=origin,
+                patient_id=study.patient_id,
+                accession_number=study.accession_number,
+                study_instance_uid=study.study_instance_uid,
+                details=_details(retrieved[study.pk], destination),
+            )
+
+
+def _details(retrieved: Retrieved, destination: str) -> dict[str, str | int | Sequence[str]]:
+    return {
+        "destination": destination,
+        "completed": retrieved.completed,
+        "failed": retrieved.failed[:MOST_FAILED],
+    }
