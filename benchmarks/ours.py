@@ -70,11 +70,11 @@ class Openpacs:
         if fresh:
             self.renew()
         environment = self.environment(self.home, self.database)
-        port = free_port()
+        port, *others = {free_port() for _ in range(10)}
         environment |= {
             "OPENPACS_DICOM_PORT": str(port),
-            "OPENPACS_HTTP_PORT": str(free_port()),
-            "OPENPACS_HL7_PORT": str(free_port()),
+            "OPENPACS_HTTP_PORT": str(others[0]),
+            "OPENPACS_HL7_PORT": str(others[1]),
         }
         self.log.write_bytes(b"")
         command = [sys.executable, "-m", "openpacs.supervisor"]
@@ -84,7 +84,10 @@ class Openpacs:
             self._wait_until_ready(process)
             roots = (process.pid, *self.engine.roots)
             wait_until_settled(roots)
-            yield Server(TITLE, port, roots, self.folder, nodelay)
+            try:
+                yield Server(TITLE, port, roots, self.folder, nodelay)
+            except BenchmarkError as problem:
+                raise BenchmarkError(f"{problem}\nIts log ends:\n{tail(self.log)}") from None
 
     def environment(self, home: Path, database: str) -> dict[str, str]:
         """As shipped: of our settings only where it lives and what it keeps rows in."""

@@ -21,7 +21,9 @@ from benchmarks import clients, data, machine
 from benchmarks.engines import Embedded, at_scale
 from benchmarks.ours import Openpacs
 from benchmarks.plan import chosen, scratch
+from benchmarks.processes import BenchmarkError
 from benchmarks.rounds import say
+from tests.servers import NoServer
 
 AFTER_SECONDS = 8.0
 
@@ -100,6 +102,9 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="run-profile-", dir=scratch()))
     try:
         say(profile_store(folder, wanted))
+    except (BenchmarkError, NoServer) as problem:
+        say(f"There is nothing to profile: {problem}")
+        return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
