@@ -24,6 +24,10 @@ class Room(enum.Enum):
     HARD = "hard"
 
 
+class DiskFull(OSError):
+    """New images are not taken until there is room again."""
+
+
 class Gauge:
     """Looks at file systems, once a second at most; a full one is logged once."""
 
@@ -50,6 +54,12 @@ class Gauge:
 _gauge = Gauge()
 disk_room = _gauge.room
 forget_room = _gauge.forget
+
+
+def require_room() -> None:
+    """Raises DiskFull below the first mark, while there is room yet for what runs."""
+    if disk_room() is not Room.ENOUGH:
+        raise DiskFull("no room for images")
 
 
 def _folders() -> Iterator[Path]:

@@ -62,8 +62,13 @@ def start(threads_db: None) -> Iterator[Start]:
     """Starts listeners; all are stopped at the end of the test."""
     running: list[tuple[Listener, threading.Thread]] = []
 
-    def begin(**limits: Any) -> Listener:
-        listener = Listener("127.0.0.1", 0, limits=Limits(**{"linger_seconds": 0.3, **limits}))
+    def begin(*, encrypted: bool = False, **limits: Any) -> Listener:
+        listener = Listener(
+            "127.0.0.1",
+            0,
+            tls_port=0 if encrypted else None,
+            limits=Limits(**{"linger_seconds": 0.3, **limits}),
+        )
         thread = threading.Thread(target=listener.serve_forever)
         thread.start()
         running.append((listener, thread))

@@ -7,6 +7,7 @@ from apps.dicom.uids import valid_uid
 from apps.dimse.association import Association, Request
 from apps.dimse.part10 import ENOUGH, file_meta, leading_uids
 from apps.dimse.status import InvalidInstanceError, MismatchError
+from apps.studies.room import require_room
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
@@ -21,6 +22,7 @@ def store(request: Request) -> None:
         raise InvalidInstanceError("SOP Instance UID")
     if command.sop_class_uid != request.context.abstract_syntax:
         raise MismatchError("SOP class of the command and of the presentation context")
+    require_room()
     path = default_spool().write(_file(request))
     association.stored.append(path)
     association.unannounced.append(path.name)
