@@ -37,14 +37,14 @@ STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresen
 # New and retired storage classes that the table does not know live below the same root.
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # Inflating is unbounded: a few kilobytes become gigabytes.
-_REFUSED_SYNTAXES = frozenset({str(DeflatedExplicitVRLittleEndian), "1.2.840.10008.1.2.4.95"})
+REFUSED_SYNTAXES = frozenset({str(DeflatedExplicitVRLittleEndian), "1.2.840.10008.1.2.4.95"})
 # Byte by byte what we offer of extended negotiation. Patient and Study Root C-FIND (PS3.4
 # C.5.1.1): relational queries, date-time matching, no fuzzy matching, timezone adjustment.
-_EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 0, 1)))
+EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 0, 1)))
 # Storage (PS3.4 B.3.1): level 2, everything is kept; attributes may be corrected.
-_EXTENDED_STORAGE = bytes((2, 0, 0, 0, 1, 0))
-_LESS_WANTED = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian)})
-_RIGHTS = {
+EXTENDED_STORAGE = bytes((2, 0, 0, 0, 1, 0))
+LESS_WANTED = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian)})
+RIGHTS = {
     VERIFICATION: "active",
     WORKLIST: "may_read_worklist",
     MPPS: "may_report_steps",
@@ -74,7 +74,7 @@ def brings_images(proposal: Proposal) -> bool:
 
 def allowed(device: Device, abstract_syntax: str) -> bool:
     """May the device use this SOP class? False for one that we do not offer."""
-    right = "may_store" if is_storage(device, abstract_syntax) else _RIGHTS.get(abstract_syntax, "")
+    right = "may_store" if is_storage(device, abstract_syntax) else RIGHTS.get(abstract_syntax, "")
     return bool(right and getattr(device, right))
 
 
@@ -98,16 +98,16 @@ def extended(device: Device, proposal: Proposal) -> dict[str, bytes]:
     """What we take of the extended negotiation: of each byte no more than we offer."""
     settled = {}
     for sop_class, proposed in proposal.extended.items():
-        offered = _EXTENDED.get(sop_class)
+        offered = EXTENDED.get(sop_class)
         if offered and allowed(device, sop_class):
             settled[sop_class] = bytes(map(min, proposed, offered))
         elif is_storage(device, sop_class):
-            settled[sop_class] = _EXTENDED_STORAGE
+            settled[sop_class] = EXTENDED_STORAGE
     return settled
 
 
 def _result(device: Device, abstract_syntax: str, *, may: bool) -> int:
-    if abstract_syntax not in _RIGHTS and not is_storage(device, abstract_syntax):
+    if abstract_syntax not in RIGHTS and not is_storage(device, abstract_syntax):
         return ABSTRACT_UNKNOWN
     return ACCEPTED if may else USER_REJECTION
 
@@ -125,8 +125,8 @@ def _roles(device: Device, proposal: Proposal, abstract_syntax: str) -> tuple[bo
 
 def transfer_syntax_for(abstract_syntax: str, proposed: Sequence[str]) -> str | None:
     """The transfer syntax we take: for images the one they are in, for messages ours."""
-    if abstract_syntax in _RIGHTS:
+    if abstract_syntax in RIGHTS:
         return next((uid for uid in ENCODINGS if uid in proposed), None)
-    readable = [uid for uid in proposed if uid not in _REFUSED_SYNTAXES and valid_uid(uid)]
-    wanted = [uid for uid in readable if uid not in _LESS_WANTED]
+    readable = [uid for uid in proposed if uid not in REFUSED_SYNTAXES and valid_uid(uid)]
+    wanted = [uid for uid in readable if uid not in LESS_WANTED]
     return next(iter([*wanted, *readable]), None)

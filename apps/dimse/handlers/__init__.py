@@ -20,7 +20,7 @@ def echo(request: Request) -> None:
     request.respond(0)
 
 
-_BY_SERVICE: dict[tuple[int, str], Handler] = {
+BY_SERVICE: dict[tuple[int, str], Handler] = {
     (messages.C_ECHO_RQ, offers.VERIFICATION): echo,
     (messages.C_FIND_RQ, offers.WORKLIST): find_steps,
     (messages.C_FIND_RQ, offers.PATIENT_FIND): find_studies,
@@ -42,7 +42,7 @@ def handler_for(request: Request) -> Handler:
     """Who answers; raises UnrecognizedOperationError, NotAuthorizedError."""
     device, abstract_syntax = request.association.device, request.context.abstract_syntax
     operation = request.command.field
-    handler = _BY_SERVICE.get((operation, abstract_syntax))
+    handler = BY_SERVICE.get((operation, abstract_syntax))
     if operation == messages.C_STORE_RQ and offers.is_storage(device, abstract_syntax):
         handler = store
     if handler is None:
