@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dicom-web/", include("apps.dicomweb.urls")),
     path("studies/", include("apps.studies.urls")),
     path("reports/", include("apps.reports.urls")),
+    path("archives/", include("apps.dimse.urls")),
     path("transfers/", include("apps.routing.urls")),
     path("", include("apps.site.urls")),
 ]

@@ -5,8 +5,14 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from apps.dimse.models import CommitmentInquiry, CommitmentRequest
-from apps.dimse.services import forget_told, send_inquiry, tell_request, verify_request
+from apps.dimse.models import CommitmentInquiry, CommitmentRequest, Retrieval
+from apps.dimse.services import (
+    forget_told,
+    run_retrieval,
+    send_inquiry,
+    tell_request,
+    verify_request,
+)
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 100
@@ -42,6 +48,21 @@ def ask_for_commitment(pk: int) -> None:
     row = CommitmentInquiry.objects.select_related("device").filter(pk=pk).first()
     if row is not None:
         send_inquiry(row)
+
+
+@shared_task
+def retrieve(pk: int) -> None:
+    """Fetch a study from another archive."""
+    row = Retrieval.objects.select_related("device", "user").filter(pk=pk).first()
+    if row is not None:
+        run_retrieval(row)
+
+
+@shared_task
+def resume_retrievals() -> None:
+    """Retrievals that wait for their turn, lost their worker, or are tried again."""
+    for row in Retrieval.objects.due()[:AT_ONCE]:
+        nudge(retrieve, row.pk)
 
 
 @shared_task

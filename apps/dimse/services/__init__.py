@@ -18,6 +18,12 @@ from apps.dimse.services.commitment import (
     verify_request,
 )
 from apps.dimse.services.devices import EchoResult, echo, note_seen
+from apps.dimse.services.fetching import (
+    NotFailed,
+    request_retrieval,
+    retry_retrieval,
+    run_retrieval,
+)
 from apps.dimse.services.inquiry import (
     CannotCommit,
     TransactionUnknown,
@@ -27,6 +33,7 @@ from apps.dimse.services.inquiry import (
     take_report,
 )
 from apps.dimse.services.noting import Throttle, note_rejection, note_worklist_query
+from apps.dimse.services.remote import Wanted, find_remote_series, find_remote_studies
 
 __all__ = [
     "COMPLETE",
@@ -35,15 +42,19 @@ __all__ = [
     "CannotCommit",
     "DeviceWithoutAddress",
     "EchoResult",
+    "NotFailed",
     "Throttle",
     "TransactionUidInUse",
     "TransactionUnknown",
+    "Wanted",
     "ask_commitment",
     "ask_for_commitment",
     "calling",
     "claim_for_asker",
     "committed_elsewhere",
     "echo",
+    "find_remote_series",
+    "find_remote_studies",
     "forget_told",
     "note_asker_gone",
     "note_not_told",
@@ -54,6 +65,9 @@ __all__ = [
     "report_again",
     "report_data_set",
     "report_event",
+    "request_retrieval",
+    "retry_retrieval",
+    "run_retrieval",
     "send_inquiry",
     "take_report",
     "tell_request",

@@ -18,12 +18,12 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=10)
 Row = CommitmentInquiry | CommitmentRequest | Retrieval
 
 
-def claim(row: Row, *, early: bool = False) -> bool:
+def claim(row: Row, *, early: bool = False, lease: timedelta = LEASE) -> bool:
     """Take a row that is due (or not yet: `early`); False where another worker was faster.
 
     The count of attempts is the token: who comes back with an older one has lost the row.
     """
-    until = timezone.now() + LEASE
+    until = timezone.now() + lease
     rows = type(row).objects.filter(pk=row.pk, status=row.status, attempts=row.attempts)
     if not early:
         rows = rows.filter(next_attempt_at__lte=timezone.now())
@@ -33,7 +33,7 @@ def claim(row: Row, *, early: bool = False) -> bool:
     return bool(taken)
 
 
-def renewing(row: Row) -> Callable[[], None]:
+def renewing(row: Row, *, lease: timedelta = LEASE) -> Callable[[], None]:
     """To be called often while at work on a row: says now and then that we are alive."""
     last = time.monotonic()
 
@@ -41,7 +41,7 @@ def renewing(row: Row) -> Callable[[], None]:
         nonlocal last
         if time.monotonic() - last > RENEW_SECONDS:
             last = time.monotonic()
-            _own(row).update(next_attempt_at=timezone.now() + LEASE)
+            _own(row).update(next_attempt_at=timezone.now() + lease)
 
     return renew
 
