@@ -8,10 +8,8 @@ is a `Header`: raw values of the top level and the bytes up to the pixel data.
 import io
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from mmap import mmap
 from typing import NamedTuple
 
 from pydicom import dcmread
@@ -20,8 +18,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from apps.dicom.charsets import decode
-
-Buffer = bytes | memoryview | mmap
+from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -31,7 +28,6 @@ NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, *DEFLATED})
 
 UNDEFINED = 0xFFFFFFFF
 MAX_DEPTH = 64
-MAX_INFLATED = 1 << 30  # bytes a deflated data set may become
 # Float, double float and integer pixel data: a header ends where one of them begins.
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -122,6 +118,8 @@ def read_header(buffer: Buffer) -> Header:
         if header.transfer_syntax_uid in DEFLATED:
             return _read_deflated(buffer, header)
         return _read_dataset(buffer, header)
+    except DamagedError as error:
+        raise UnreadableError(str(error)) from None
     except (WalkError, struct.error):
         return _read_with_pydicom(buffer)
 
@@ -316,23 +314,19 @@ def _emptied(element: Element) -> bytes:
     return _EXPLICIT.pack(group, number, element.vr, 0) + _LONG.pack(0)
 
 
-def inflate(buffer: Buffer, offset: int) -> bytes:
-    """The data set of a deflated file (PS3.5 A.5), bounded; raises UnreadableError."""
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = engine.decompress(bytes(buffer[offset:]), MAX_INFLATED)
-    except zlib.error as error:
-        raise UnreadableError(f"damaged deflated data ({error})") from None
-    if engine.unconsumed_tail:
-        raise UnreadableError("inflates to more than this site allows")
-    return data
-
-
 def _read_deflated(buffer: Buffer, header: Header) -> Header:
-    found = _read_dataset(
-        inflate(buffer, header.dataset_offset),
-        Header(header.transfer_syntax_uid, header.source, 0),
-    )
+    """Inflate as much as the header needs, never the pixels."""
+    for data, whole in inflated_fronts(buffer, header.dataset_offset):
+        try:
+            found = _read_dataset(data, Header(header.transfer_syntax_uid, header.source, 0))
+        except (WalkError, struct.error):
+            if whole:
+                raise
+            continue
+        if found.pixels or whole:
+            break
+    else:
+        raise UnreadableError("its header inflates to more than this site allows")
     # Offsets into the inflated bytes are of no use in the file.
     found.dataset_offset, found.pixels = header.dataset_offset, None
     found.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in found.bulk]

@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -86,14 +87,32 @@ def test_deep_nesting_is_refused_quickly() -> None:
         assert time.monotonic() - began < 1
 
 
-def test_a_deflate_bomb_is_refused_before_it_goes_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(header_module, "MAX_INFLATED", 1 << 20)
-    content = part10(ct_image(), syntax=DeflatedExplicitVRLittleEndian)
+def deflated(data: bytes) -> bytes:
     engine = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    bomb = engine.compress(bytes(8 << 20)) + engine.flush()
+    return engine.compress(data) + engine.flush()
+
+
+def test_a_deflate_bomb_is_refused_before_it_goes_off() -> None:
+    content = part10(ct_image(), syntax=DeflatedExplicitVRLittleEndian)
     start = read_header(content).dataset_offset
     with pytest.raises(UnreadableError, match="inflates to more"):
-        read_header(content[:start] + bomb)
+        read_header(content[:start] + deflated(bytes(64 << 20)))
+
+
+def test_pixels_that_inflate_a_thousandfold_are_never_inflated() -> None:
+    content = part10(ct_image(), syntax=DeflatedExplicitVRLittleEndian)
+    start = read_header(content).dataset_offset
+    front = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:])
+    front = front[: front.index(b"\xe0\x7f\x10\0OW\0\0")]
+    pixels = b"\xe0\x7f\x10\0OW\0\0" + (64 << 20).to_bytes(4, "little") + bytes(64 << 20)
+    bomb = content[:start] + deflated(front + pixels)
+    tracemalloc.start()
+    header = read_header(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert header.text(NAME)
+    assert header.pixels is None
+    assert peak < 8 << 20
 
 
 @pytest.mark.filterwarnings("ignore")
