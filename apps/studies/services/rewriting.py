@@ -12,7 +12,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from apps.dicom.amending import read_elements
-from apps.dicom.header import DEFLATED, PIXEL_TAGS, WalkError, elements, explicit, inflate
+from apps.dicom.deflated import inflate
+from apps.dicom.header import DEFLATED, PIXEL_TAGS, WalkError, elements, explicit
 from apps.studies.storage import stored_files
 
 CHUNK = 1 << 20
