@@ -8,9 +8,11 @@ from apps.dimse.association import Association, Request
 from apps.dimse.part10 import ENOUGH, file_meta, leading_uids
 from apps.dimse.status import InvalidInstanceError, MismatchError
 from apps.studies.room import require_room
+from apps.studies.services import coerces
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
+COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
 
@@ -26,7 +28,7 @@ def store(request: Request) -> None:
     path = default_spool().write(_file(request))
     association.stored.append(path)
     association.unannounced.append(path.name)
-    request.respond(0)
+    request.respond(COERCED if coerces(association.device.ae_title) else 0)
     announce(association, at_least=ANNOUNCE_FILES)
 
 

@@ -1,12 +1,13 @@
 """What is shown otherwise than it was sent, what rules say so, and what came twice."""
 
+import re
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
 from apps.accounts.policy import Noun
 from apps.dicom.amending import text_of
@@ -127,7 +128,7 @@ class CoercionRule(models.Model):
         REMOVE = "remove", _("Remove")
         PREFIX = "prefix", _("Put the value in front")
         MAP = "map", _("Replace by the table")
-        TRIM = "trim", _("Remove spaces and zeros around it")
+        TRIM = "trim", _("Remove spaces, and zeros that stand alone")
         UPPER = "upper", _("Write in capitals")
 
     name = models.CharField(_("name"), max_length=64)
@@ -190,6 +191,21 @@ class CoercionRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def path(self) -> str:
+        """The tag in eight hexadecimal digits; empty where there is no such attribute."""
+        tag = tag_for_keyword(self.attribute)
+        if tag is None and re.fullmatch(r"[0-9A-Fa-f]{8}", self.attribute):
+            tag = int(self.attribute, 16)
+        return "" if tag is None else f"{tag:08X}"
+
+    @property
+    def vr(self) -> str:
+        try:
+            return dictionary_VR(int(self.path, 16))
+        except (KeyError, ValueError):
+            return ""
 
 
 class Conflict(models.Model):

@@ -1,5 +1,6 @@
 """The verbs of the studies room."""
 
+from apps.studies.services.arriving import coerces, forget_rules
 from apps.studies.services.correcting import (
     NotCorrectableError,
     Scope,
@@ -29,9 +30,11 @@ __all__ = [
     "Scope",
     "Stored",
     "UndoneAlreadyError",
+    "coerces",
     "correct_by_hand",
     "correct_study",
     "discard_file",
+    "forget_rules",
     "header_json",
     "is_complete",
     "is_unaltered",

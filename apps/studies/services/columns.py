@@ -65,7 +65,7 @@ def as_sent(
     """The value that the files say: the first that is not empty; None where none has it."""
     found: list[Any] | None = None
     for header in _headers(study, series, instance):
-        value = _value_at(header, change.path)
+        value = value_at(header, change.path)
         if value:
             return value
         found = value if found is None else found
@@ -73,15 +73,24 @@ def as_sent(
 
 
 def show_corrections(
-    study: Study, series: Sequence[Series], rows: Sequence[Correction], paths: Sequence[str]
+    study: Study,
+    series: Sequence[Series],
+    rows: Sequence[Correction],
+    paths: Sequence[str],
+    *,
+    only_corrected: bool,
 ) -> None:
     """Set the columns of some attributes to what is shown now, in memory."""
     for path in set(paths):
+        concerned: list[Study] | list[Series] = []
         if path in STUDY_COLUMNS:
-            _show(study, STUDY_COLUMNS[path], _newest(rows, path), study, path)
+            concerned = [study]
         elif path in SERIES_COLUMNS:
-            for one in series:
-                _show(one, SERIES_COLUMNS[path], _newest(rows, path, one), study, path)
+            concerned = list(series)
+        for one in concerned:
+            correction = _newest(rows, path, one if isinstance(one, Series) else None)
+            if correction or not only_corrected:
+                _show(one, correction, study, path)
     study.patient_search_name = search_form(study.patient_name)[:324]
     if "00080060" in paths:
         study.modalities = joined_modalities([one.modality for one in series])
@@ -105,19 +114,10 @@ def _newest(
     return fitting[-1] if fitting else None
 
 
-def _show(
-    row: Study | Series,
-    column: tuple[str, Reader],
-    correction: Correction | None,
-    study: Study,
-    path: str,
-) -> None:
-    name, read = column
-    if correction:
-        values = correction.new
-    else:
-        series = row if isinstance(row, Series) else None
-        values = as_sent(study, Change(path, "", []), series)
+def _show(row: Study | Series, correction: Correction | None, study: Study, path: str) -> None:
+    series = row if isinstance(row, Series) else None
+    name, read = SERIES_COLUMNS[path] if series else STUDY_COLUMNS[path]
+    values = correction.new if correction else as_sent(study, Change(path, "", []), series)
     value = read(text_of(values))
     if isinstance(value, str):
         value = value[: getattr(row._meta.get_field(name), "max_length", None)]
@@ -139,7 +139,8 @@ def _headers(
         )
 
 
-def _value_at(header: dict[str, Any], path: str) -> list[Any] | None:
+def value_at(header: dict[str, Any], path: str) -> list[Any] | None:
+    """The value at a path of DICOM JSON; None where there is no such attribute."""
     top, *below = path.split("/")
     element = header.get(top)
     if below and element:

@@ -67,8 +67,8 @@ def correct_study(
         row = Study.objects.select_for_update().get(pk=study.pk)
         made = _make(row, changes, scope, reason=reason, source=source, origin=origin)
         if made:
-            _spread(row, [one.path for one in made])
-            _record(Kind.STUDY_CORRECTED, row, made, origin=origin)
+            spread(row, [one.path for one in made], only_corrected=True)
+            journal(Kind.STUDY_CORRECTED, row, made, origin=origin)
     study.refresh_from_db()
     return made
 
@@ -88,13 +88,19 @@ def undo_open(study: Study, corrections: Any, *, origin: Origin) -> bool:
         return False
     keys = [one.pk for one in undone]
     Correction.objects.filter(pk__in=keys).update(undone_at=timezone.now(), undone_by=origin.user)
-    _spread(study, [one.path for one in undone])
-    _record(Kind.CORRECTION_UNDONE, study, undone, origin=origin)
+    spread(study, [one.path for one in undone])
+    journal(Kind.CORRECTION_UNDONE, study, undone, origin=origin)
     return True
 
 
+def correctable(path: str, vr: str) -> bool:
+    """May this attribute be corrected at all?"""
+    tag = int(path[:8], 16)
+    return tag not in _FIXED and tag >> 16 not in _FIXED_GROUPS and vr in _VRS
+
+
 def _check(change: Change) -> None:
-    if change.tag in _FIXED or change.tag >> 16 in _FIXED_GROUPS or change.vr not in _VRS:
+    if not correctable(change.path, change.vr):
         raise NotCorrectableError(NotCorrectableError.message % {"path": change.path})
 
 
@@ -144,28 +150,43 @@ def _is_same(old: list[Any] | None, change: Change) -> bool:
     return text_of(old) == text_of(change.values) and is_column(change.path)
 
 
-def _spread(study: Study, paths: Sequence[str]) -> None:
-    """Bring columns, revisions and marks of the whole study up to date."""
+def spread(study: Study, paths: Sequence[str], *, only_corrected: bool = False) -> None:
+    """Bring columns, revisions and marks of a locked study up to date.
+
+    `only_corrected`: nothing was undone, so what is not corrected stays as it is.
+    """
     rows = list(study.corrections.open())
     study.overlay = new_overlay() if rows else 0
     series = list(study.series.all())
-    show_corrections(study, series, rows, paths)
+    show_corrections(study, series, rows, paths, only_corrected=only_corrected)
     for one in series:
         one.revision += 1
     study.revision += 1
     study.save()
     Series.objects.bulk_update(series, [*SERIES_FIELDS, "revision"])
-    mark_instances(study, rows)
+    mark_instances(Instance.objects.filter(series__study=study), rows, overlay=study.overlay)
 
 
-def mark_instances(study: Study, rows: Sequence[Correction]) -> None:
-    """Tell the instances whether anything is laid over them."""
-    instances = Instance.objects.filter(series__study=study)
-    instances.exclude(overlay=study.overlay).update(overlay=study.overlay)
-    if not all(one.series_id for one in rows):
-        return
-    # Only some series are concerned: the others are sent byte for byte.
-    instances.exclude(series__in={one.series_id for one in rows}).update(overlay=0)
+def spread_to(study: Study, arrived: Sequence[str]) -> None:
+    """The same for instances that have just come to a study with corrections."""
+    rows = list(study.corrections.open())
+    number = new_overlay()
+    study.overlay = study.overlay or number
+    series = list(study.series.filter(instances__sop_instance_uid__in=arrived).distinct())
+    show_corrections(study, series, rows, [one.path for one in rows], only_corrected=True)
+    study.save()
+    Series.objects.bulk_update(series, SERIES_FIELDS)
+    mark_instances(Instance.objects.filter(sop_instance_uid__in=arrived), rows, overlay=number)
+
+
+def mark_instances(instances: Any, rows: Sequence[Correction], *, overlay: int) -> None:
+    """Tell instances whether anything is laid over them; others are sent byte for byte."""
+    concerned = {one.series_id for one in rows}
+    if None in concerned:
+        instances.update(overlay=overlay)
+    else:
+        instances.filter(series__in=concerned).update(overlay=overlay)
+        instances.exclude(series__in=concerned).exclude(overlay=0).update(overlay=0)
 
 
 SERIES_FIELDS = (
@@ -174,7 +195,7 @@ SERIES_FIELDS = (
 )
 
 
-def _record(kind: Kind, study: Study, rows: Sequence[Correction], *, origin: Origin) -> None:
+def journal(kind: Kind, study: Study, rows: Sequence[Correction], *, origin: Origin) -> None:
     """The journal holds what was changed, not the values."""
     record(
         kind,

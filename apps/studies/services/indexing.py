@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.audit.services import Origin
 from apps.dicom.names import search_form
 from apps.studies.models import Instance, Series, Study
+from apps.studies.services.arriving import correct_arrivals
 from apps.studies.services.incoming import Incoming
 from apps.studies.services.matching import match_automatically
 
@@ -200,6 +201,7 @@ def _count(study: Study, own: list[Incoming], series: dict[str, Series], *, orig
     if study.status == Study.Status.AVAILABLE:
         study.status = Study.Status.RECEIVING
     study.save()
+    correct_arrivals(study, own, origin=origin)
     if is_new:
         match_automatically(study, origin=origin, announce=True)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import zstandard
 
 from apps.dicom.amending import amend
+from apps.dicom.deflated import DamagedError
 from apps.dicom.header import WalkError, explicit
 from apps.dicom.json import JsonDataset, to_json
 from apps.studies.models import Instance
@@ -108,7 +109,7 @@ def _corrected(instance: Instance, start: int) -> list[Piece] | None:
     )
     try:
         return rewritten(stored, corrected_header(instance))
-    except (WalkError, struct.error) as error:
+    except (WalkError, DamagedError, struct.error) as error:
         # Not sent at all rather than sent as somebody else's.
         raise StorageError("the header cannot be corrected") from error
 
