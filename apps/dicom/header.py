@@ -86,7 +86,9 @@ class Header:
     def text(self, tag: int) -> str:
         """A value as text, all values of it, padding removed."""
         raw = self.values.get(tag, b"")
-        text = raw.decode("ascii") if raw.isascii() else decode(raw, self.character_set)
+        # The escapes of ISO 2022 turn ASCII bytes into other characters (PS3.5 6.1.2.5).
+        plain = raw.isascii() and b"\x1b" not in raw
+        text = raw.decode("ascii") if plain else decode(raw, self.character_set)
         return text.replace("\0", "").strip()
 
     @property
