@@ -3,7 +3,9 @@
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from apps.audit.services import Origin
 from apps.studies.services import store_instances
@@ -12,6 +14,16 @@ from tests.dicom.objects import ct_image, part10
 
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
+
+
+def agreed(port: int, *wanted: int, model: str = STUDY_ROOT) -> Association:
+    """An association of CT1 that proposes extended negotiation (PS3.4 C.5.1.1), byte by byte."""
+    entity = AE(ae_title="CT1")
+    entity.acse_timeout = entity.dimse_timeout = 10
+    entity.add_requested_context(model)
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid, item.service_class_application_information = model, bytes(wanted)
+    return entity.associate("127.0.0.1", port, ae_title="OPENPACS", ext_neg=[item])
 
 
 def keep(spool: Spool, *objects: Dataset | dict[str, Any]) -> None:
