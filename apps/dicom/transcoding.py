@@ -14,17 +14,16 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
 )
+
+from apps.dicom.decoding import decompress
 
 MIB = 1 << 20
 MOST_BYTES = 1024 * MIB  # of a data set, in whatever form
@@ -32,9 +31,8 @@ COMPRESSED = frozenset(map(str, (RLELossless, JPEGLSLossless, JPEG2000Lossless))
 PLAIN = frozenset(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
 UNCOMPRESSED = PLAIN | {str(DeflatedExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
 ENCODABLE = PLAIN | COMPRESSED  # what can be made of an image, without losing a bit of it
-_ALWAYS_LOSSY = frozenset(map(str, (JPEGBaseline8Bit, JPEGExtended12Bit)))
 _PREAMBLE = b"\0" * 128 + b"DICM"
-_PIXEL_DATA, _OFFSETS, _LENGTHS = 0x7FE00010, 0x7FE00001, 0x7FE00002
+_PIXEL_DATA = 0x7FE00010
 _SWAPPED = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 
 
@@ -83,7 +81,7 @@ def _convert(dataset: Dataset, source: str, target: str) -> None:
         return
     _check_size(dataset)
     if source not in UNCOMPRESSED:
-        _decompress(dataset, source)
+        decompress(dataset, source)
     if target in COMPRESSED:
         _compress(dataset, target)
     else:
@@ -113,16 +111,6 @@ def _check_size(dataset: Dataset) -> None:
     frames = int(dataset.get("NumberOfFrames") or 1)
     if rows * columns * samples * max(bits, 8) * max(frames, 1) // 8 > MOST_BYTES:
         raise TranscodingError("decoded image too large")
-
-
-def _decompress(dataset: Dataset, source: str) -> None:
-    dataset.decompress(as_rgb=True, generate_instance_uid=False)
-    for tag in (_OFFSETS, _LENGTHS):
-        if tag in dataset:
-            del dataset[tag]
-    if source in _ALWAYS_LOSSY:
-        # PS3.3 C.7.6.1.1.5: once lossy, always lossy.
-        dataset.LossyImageCompression = "01"
 
 
 def _compress(dataset: Dataset, target: str) -> None:
@@ -158,6 +146,6 @@ def _swap(dataset: Dataset, cell: int) -> None:
 def _write(dataset: Dataset, target: str) -> bytes:
     written = DicomBytesIO()
     written.is_little_endian = True
-    written.is_implicit_VR = UID(target) == ImplicitVRLittleEndian
+    written.is_implicit_VR = target == ImplicitVRLittleEndian
     write_dataset(written, dataset)
     return written.getvalue()

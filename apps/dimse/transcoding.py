@@ -1,55 +1,8 @@
-"""Transcoding at arm's length: codecs read other people's bytes in processes of their own."""
+"""Instances in another transfer syntax than the one they are stored in."""
 
-import logging
-import multiprocessing
-import resource
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-
-from apps.dicom.transcoding import MIB, MOST_BYTES, TranscodingError, transcode
+from apps.dicom.transcoding import MIB, MOST_BYTES, TranscodingError
+from apps.dicom.workshop import Workshop
 from apps.studies.services import Outgoing
-
-logger = logging.getLogger(__name__)
-PROCESSES = 2
-MEMORY_BYTES = 6 * MOST_BYTES
-CPU_SECONDS = 120  # of one image
-IMAGES_PER_PROCESS = 500  # what a codec leaks goes with its process
-
-
-class Workshop:
-    """Processes that transcode, started when first needed and anew after one has died."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
-
-    def transcode(self, data_set: bytes, source: str, target: str) -> bytes:
-        """Raises TranscodingError, also where the process did not survive the image."""
-        pool = self._open()
-        try:
-            return pool.submit(_work, data_set, source, target).result()
-        except BrokenProcessPool:
-            self._close(pool)
-            raise TranscodingError("the codec crashed or took too much") from None
-
-    def _open(self) -> ProcessPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    max_workers=PROCESSES,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_limit_memory,
-                    max_tasks_per_child=IMAGES_PER_PROCESS,
-                )
-            return self._pool
-
-    def _close(self, pool: ProcessPoolExecutor) -> None:
-        with self._lock:
-            if self._pool is pool:
-                self._pool = None
-        pool.shutdown(wait=False)
-
 
 _workshop = Workshop()
 
@@ -62,16 +15,3 @@ def transcoded(found: Outgoing, target: str) -> bytes:
     if found.size > MOST_BYTES:
         raise TranscodingError(f"data set of {found.size // MIB} MiB")
     return _workshop.transcode(b"".join(found.pieces()), found.transfer_syntax_uid, target)
-
-
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _work(data_set: bytes, source: str, target: str) -> bytes:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
-    # Beyond it the kernel ends the process.
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
-    return transcode(data_set, source, target)
