@@ -49,9 +49,6 @@ OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
 # Archive queries over DICOM: most answers, and seconds the database may take, of one.
 OPENPACS_QUERY_ROWS = env.int("OPENPACS_QUERY_ROWS", default=5000)
 OPENPACS_QUERY_SECONDS = env.float("OPENPACS_QUERY_SECONDS", default=30)
-# Archive queries over DICOM: most answers, and seconds the database may take, of one.
-OPENPACS_QUERY_ROWS = env.int("OPENPACS_QUERY_ROWS", default=5000)
-OPENPACS_QUERY_SECONDS = env.float("OPENPACS_QUERY_SECONDS", default=30)
 # How long a device may still ask for an exam that it has started already.
 WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=10)
 WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one query
@@ -130,6 +127,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.navigation.navigation",
+                "apps.studies.room.room_banner",
             ],
         },
     },

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.accounts.access import public, signed_in
 from apps.accounts.views import home
-from openpacs.health import health
+from openpacs.health_page import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", signed_in(home), name="home"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.http import HttpRequest
 
 from apps.studies.storage import FolderStorage, stored_files
 
@@ -60,6 +61,12 @@ def require_room() -> None:
     """Raises DiskFull below the first mark, while there is room yet for what runs."""
     if disk_room() is not Room.ENOUGH:
         raise DiskFull("no room for images")
+
+
+def room_banner(request: HttpRequest) -> dict[str, str]:
+    """Context processor: `image_room`, as a word, for whoever has signed in."""
+    user = getattr(request, "user", None)  # none where a request was refused before that
+    return {"image_room": disk_room().value if user and user.is_authenticated else ""}
 
 
 def _folders() -> Iterator[Path]:

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apps.studies import room
 from apps.studies.room import Gauge, Room
+from tests.factories import make_user
 
 Fill = Callable[[int], None]
 
@@ -75,6 +77,26 @@ def test_each_change_is_logged_once(
     assert [record.getMessage() for record in caplog.records] == [
         "room for images: hard, was enough"
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("count", "health", "banner"),
+    [(5000, "ok", ""), (1500, "nearly full", "nearly full"), (500, "full", "The disk is full")],
+)
+def test_whoever_is_signed_in_is_told(
+    count: int, health: str, banner: str, free: Fill, client: Client
+) -> None:
+    free(count)
+    room.forget_room()
+    assert health in client.get("/health/").content.decode()
+    assert "The disk" not in client.get("/", follow=True).content.decode()
+    client.force_login(
+        make_user("technologist"), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    page = client.get("/", follow=True).content.decode()
+    assert banner in page
+    assert ("The disk" in page) is bool(banner)
 
 
 def test_a_real_file_system_is_read(settings: Any) -> None:
