@@ -160,12 +160,7 @@ def _copy(model: type[models.Model], rows: Iterable[models.Model]) -> None:
             )
 
 
-def count_instances() -> None:
-    sys.stdout.write(f"{Instance.objects.count()}\n")
-
-
 WHAT: dict[str, Callable[..., None]] = {
-    "count": count_instances,
     "devices": add_devices,
     "studies": add_studies,
 }

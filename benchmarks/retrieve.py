@@ -69,6 +69,7 @@ def _fill(contestant: Openpacs | Orthanc, study: str, files: list[Path]) -> None
 
 def _cell(contestant: Openpacs | Orthanc, retrieve: Retrieval, plan: Plan) -> Reading:
     with contestant.running(fresh=False) as server:
+        retrieve(server)  # whatever is loaded at the first, and the files into memory
         busy = machine.wait_until_quiet(plan.quiet_seconds)
         before = machine.cpu_seconds(server.roots)
         seconds = sum(retrieve(server) for _ in range(REPEATS))

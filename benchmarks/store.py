@@ -11,7 +11,6 @@ from itertools import product
 
 from benchmarks import clients, data, machine
 from benchmarks.associations import opened
-from benchmarks.clients import Server
 from benchmarks.engines import Embedded, at_scale
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
@@ -85,23 +84,13 @@ def _cell(
             busy = machine.wait_until_quiet(plan.quiet_seconds)
             before = machine.cpu_seconds(server.roots)
             seconds = clients.send(server, shares)
-            found = _findable(contestant, server, data.study_uids(kind))
+            found = clients.instances(server, data.study_uids(kind))
             cpu = machine.cpu_seconds(server.roots) - before
         if found != sent:
             raise BenchmarkError(f"a query after the release finds {found} of {sent} instances")
         return Reading(value=sent / seconds, cpu_ms=1000 * cpu / sent, busy=busy)
 
     return read
-
-
-def _findable(contestant: Contestant, server: Server, studies: list[str]) -> int:
-    """Instances that a query finds now; in the index, where there are no queries yet."""
-    try:
-        return clients.instances(server, studies)
-    except BenchmarkError as problem:
-        if isinstance(contestant, Openpacs) and "0x211" in str(problem):
-            return int(contestant.fill("count"))
-        raise
 
 
 def _memory(bench: Bench, contestants: Contestants) -> Row:
