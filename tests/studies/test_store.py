@@ -105,7 +105,7 @@ def test_other_content_under_a_known_uid_is_kept_aside(spool: Spool, origin: Ori
     (stored,) = store_instances([spool.write([forged])], origin=origin)
     assert stored.outcome is Outcome.CONFLICT
     assert Instance.objects.get().sha256 == kept
-    event = Event.objects.get(kind="file-refused")
+    event = Event.objects.get(kind="conflict-found")
     assert kept_bytes(event.details["file"]) == forged
     assert not spool.waiting()
 

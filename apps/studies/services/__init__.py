@@ -17,7 +17,14 @@ from apps.studies.services.matching import (
 )
 from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
+from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.settling import settle_study
+from apps.studies.services.settling_conflicts import (
+    NotStorableError,
+    SettledAlreadyError,
+    drop_newcomer,
+    store_newcomer,
+)
 from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
@@ -25,15 +32,20 @@ __all__ = [
     "Kept",
     "NotCorrectableError",
     "NotFailedError",
+    "NotStorableError",
     "Outcome",
     "Outgoing",
+    "Rebuilt",
     "Scope",
+    "SettledAlreadyError",
     "Stored",
     "UndoneAlreadyError",
+    "Verified",
     "coerces",
     "correct_by_hand",
     "correct_study",
     "discard_file",
+    "drop_newcomer",
     "forget_rules",
     "header_json",
     "is_complete",
@@ -44,9 +56,12 @@ __all__ = [
     "note_viewing",
     "outgoing",
     "outgoing_file",
+    "rebuild_index",
     "retry_file",
     "settle_study",
     "store_instances",
+    "store_newcomer",
     "undo_correction",
     "unmatch_study",
+    "verify_files",
 ]

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from django.db import DataError, IntegrityError, transaction
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.header import UnreadableError
-from apps.studies.models import Instance
+from apps.studies.services.conflicts import is_what_we_sent, keep_conflict
 from apps.studies.services.incoming import (
     Incoming,
     content_digest,
@@ -21,7 +20,7 @@ from apps.studies.services.incoming import (
     read_incoming,
 )
 from apps.studies.services.indexing import Known, index_batch, known_instances
-from apps.studies.spool import Spool, default_spool
+from apps.studies.spool import Spool, default_spool, received_at
 from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
 def place_of(incoming: Incoming, top: str = "studies") -> str:
     """The name in the storage: day of arrival, study, spool name; nothing a peer chose."""
     name = incoming.path.name
-    day = datetime.fromtimestamp(int(name.partition("-")[0]) // 10**9, UTC)
+    day = received_at(name)
     folder = hashlib.sha256(incoming.study_instance_uid.encode()).hexdigest()[:16]
     return f"{top}/{day:%Y/%m/%d}/{folder}/{name}"
 
@@ -149,7 +148,7 @@ def _settle(one: Incoming, row: Known | None, names: dict[Path, str], *, origin:
     else:
         if name:
             stored_files().remove(name)
-        if row is not None and _same_content(one, row):
+        if row is not None and (_same_content(one, row) or is_what_we_sent(one, row.pk)):
             outcome, reason = Outcome.DUPLICATE, "stored already"
         else:
             outcome, reason = Outcome.CONFLICT, _keep_aside(one, row, origin=origin)
@@ -183,18 +182,7 @@ def _keep_aside(one: Incoming, row: Known | None, *, origin: Origin) -> str:
         if row
         else "its series belongs to another study"
     )
-    with transaction.atomic():
-        record(
-            Kind.FILE_REFUSED,
-            Instance.objects.light().get(pk=row.pk) if row else None,
-            origin=origin,
-            study_instance_uid=one.study_instance_uid,
-            details={
-                "reason": reason,
-                "sop_instance_uid": one.sop_instance_uid,
-                "file": name,
-            },
-        )
+    keep_conflict(one, name, instance_id=row.pk if row else None, reason=reason, origin=origin)
     log.warning("Kept aside %s as %s: %s", one.sop_instance_uid, name, reason)
     return reason
 
