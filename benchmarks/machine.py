@@ -115,7 +115,7 @@ def describe() -> dict[str, str]:
     return {
         "processor": f"{os.cpu_count()} x {_cpu_model()}",
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB",
-        "system": f"{_distribution()}, Linux {platform.release()}",
+        "system": f"{_distribution()}, Linux {'.'.join(platform.release().split('.')[:2])}",
     }
 
 
