@@ -3,7 +3,8 @@
 import struct
 from itertools import pairwise
 
-from apps.dicom.header import NATIVE, SEQUENCE_END, UNDEFINED, Buffer, Element, Header
+from apps.dicom.deflated import Buffer
+from apps.dicom.header import NATIVE, SEQUENCE_END, UNDEFINED, Element, Header
 
 # Per frame a flat list: offset, length, and again for each further fragment.
 FrameTable = list[list[int]]

@@ -17,7 +17,8 @@ from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import TEXT_VR_DELIMS
 
 from apps.dicom.charsets import python_encodings
-from apps.dicom.header import MAX_DEPTH, Buffer, Element, elements, inside, items
+from apps.dicom.deflated import Buffer
+from apps.dicom.header import MAX_DEPTH, Element, elements, inside, items
 
 JsonDataset = dict[str, Any]
 

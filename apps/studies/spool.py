@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -120,6 +121,11 @@ def default_spool() -> Spool:
 @functools.lru_cache(maxsize=8)
 def _spool(root: str) -> Spool:
     return Spool(Path(root))
+
+
+def received_at(name: str) -> datetime:
+    """When a file came, by the name it was given then; kept in the storage too."""
+    return datetime.fromtimestamp(int(name.partition("-")[0]) / 1e9, UTC)
 
 
 def sync_folder(folder: Path) -> None:

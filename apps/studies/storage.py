@@ -6,7 +6,9 @@ is readable without us, and the index can be rebuilt from it.
 
 import os
 import shutil
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -14,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.core.files.storage import FileSystemStorage, storages
 from storages.backends.s3 import S3Storage
 
-from apps.studies.spool import sync_folder
+from apps.studies.spool import SUFFIX, sync_folder
 
 S3_SCHEME = "s3"
 _S3_OPTIONS = frozenset(
@@ -43,6 +45,12 @@ class DicomStorage(Protocol):
 
     def remove(self, name: str) -> None:
         """Take a file away; one that is gone is no error."""
+
+    def names(self, top: str) -> Iterator[str]:
+        """Every DICOM file below a top folder, in no order."""
+
+    def at_hand(self, name: str) -> AbstractContextManager[Path]:
+        """The file as one of this machine, for reading; raises OSError."""
 
     def open(self, name: str, mode: str = "rb") -> Any: ...
 
@@ -76,6 +84,16 @@ class FolderStorage(FileSystemStorage):
 
     def remove(self, name: str) -> None:
         Path(self.path(name)).unlink(missing_ok=True)
+
+    def names(self, top: str) -> Iterator[str]:
+        root = Path(self.location)
+        for folder, _, files in os.walk(root / top):
+            below = Path(folder).relative_to(root)
+            yield from (f"{below}/{name}" for name in files if name.endswith(SUFFIX))
+
+    @contextmanager
+    def at_hand(self, name: str) -> Iterator[Path]:
+        yield Path(self.path(name))
 
     def _make_folder(self, folder: Path) -> None:
         """A new folder is as durable as its entries in the folders above."""
@@ -124,6 +142,22 @@ class BucketStorage(S3Storage):
 
     def remove(self, name: str) -> None:
         self.bucket.Object(self.key_of(name)).delete()
+
+    def names(self, top: str) -> Iterator[str]:
+        front = len(self.key_of(""))
+        for found in self.bucket.objects.filter(Prefix=self.key_of(f"{top}/")):
+            if found.key.endswith(SUFFIX):
+                yield found.key[front:]
+
+    @contextmanager
+    def at_hand(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name.rpartition("/")[2]
+            try:
+                self.bucket.download_file(self.key_of(name), str(path))
+            except Exception as error:
+                raise StorageError(f"download failed ({type(error).__name__})") from error
+            yield path
 
     def key_of(self, name: str) -> str:
         return f"{self.location}/{name}" if self.location else name

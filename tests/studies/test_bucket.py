@@ -14,7 +14,13 @@ import pytest
 
 from apps.audit.services import Origin
 from apps.studies.models import Instance, Study
-from apps.studies.services import Outcome, kept_instances, store_instances
+from apps.studies.services import (
+    Outcome,
+    kept_instances,
+    rebuild_index,
+    store_instances,
+    verify_files,
+)
 from apps.studies.spool import Spool
 from apps.studies.storage import (
     BucketStorage,
@@ -139,3 +145,19 @@ def test_the_address_decides_between_folder_and_bucket() -> None:
     assert made.bucket_name == "images"
     assert made.key_of("x.dcm") == "a/b/x.dcm"
     assert isinstance(made, BucketStorage)
+
+
+@pytest.mark.django_db
+def test_the_index_is_rebuilt_and_verified_from_the_bucket(
+    spool: Spool, origin: Origin, bucket: Any
+) -> None:
+    for stale in bucket.objects.all():
+        stale.delete()
+    images = [ct_image(SOPInstanceUID=f"2.25.9{number}") for number in range(3)]
+    store_instances([spool.write([part10(image)]) for image in images], origin=origin)
+    Study.objects.all().delete()
+    assert rebuild_index(origin=origin).added == 3
+    damaged = Instance.objects.earliest("pk")
+    bucket.Object(f"hospital/{damaged.file_name}").put(Body=b"half")
+    found = verify_files(origin=origin)
+    assert (found.whole, found.damaged) == (2, [damaged.file_name])

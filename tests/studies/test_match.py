@@ -173,7 +173,7 @@ def test_a_study_is_complete_once_when_it_is_quiet(
     assert settle_study(study, origin=origin)
     study.refresh_from_db()
     assert study.status == Study.Status.AVAILABLE
-    assert kinds() == ["study-received", "study-complete"]
+    assert kinds() == ["study-received", "study-complete", "study-extended"]
 
 
 def test_an_order_placed_after_the_images_is_found_when_they_settle(

@@ -25,6 +25,7 @@ from apps.studies.services.settling_conflicts import (
     drop_newcomer,
     store_newcomer,
 )
+from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
 from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
@@ -57,11 +58,14 @@ __all__ = [
     "outgoing",
     "outgoing_file",
     "rebuild_index",
+    "read_sidecar",
+    "restore_corrections",
     "retry_file",
     "settle_study",
     "store_instances",
     "store_newcomer",
     "undo_correction",
     "unmatch_study",
+    "write_sidecar",
     "verify_files",
 ]

@@ -14,8 +14,9 @@ from typing import Any
 import zstandard
 
 from apps.dicom.dates import parse_date, parse_time
+from apps.dicom.deflated import Buffer
 from apps.dicom.frames import frame_table, is_cut_off
-from apps.dicom.header import Buffer, Header, UnreadableError, read_header
+from apps.dicom.header import Header, UnreadableError, read_header
 from apps.dicom.uids import derived_uid, valid_uid
 
 _READ_WHOLE = 16 << 20  # bytes; larger files are mapped

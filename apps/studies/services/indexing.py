@@ -14,6 +14,7 @@ from apps.studies.models import Instance, Series, Study
 from apps.studies.services.arriving import correct_arrivals
 from apps.studies.services.incoming import Incoming
 from apps.studies.services.matching import match_automatically
+from apps.studies.spool import received_at
 
 ROWS_AT_ONCE = 50  # in one INSERT: SQLite takes no more than some thousand values
 
@@ -36,9 +37,12 @@ def known_instances(uids: Sequence[str]) -> dict[str, Known]:
 _KNOWN = Known._fields
 
 
-def index_batch(fresh: list[Incoming], names: dict[Path, str], *, origin: Origin) -> set[str]:
+def index_batch(
+    fresh: list[Incoming], names: dict[Path, str], *, origin: Origin, announce: bool = True
+) -> set[str]:
     """Write all rows of a batch, in the caller's transaction; returns the UIDs that are new.
 
+    `announce` records that new studies were received, and looks for their orders.
     Parents are locked in the order of their UIDs. Whoever holds the lock of a study is the
     only one to add to it, so counters need no second look.
     """
@@ -51,7 +55,12 @@ def index_batch(fresh: list[Incoming], names: dict[Path, str], *, origin: Origin
     for one in stored:
         own[one.study_instance_uid].append(one)
     for uid, study in studies.items():
-        _count(study, own[uid], series, origin=origin)
+        is_new = study.revision == 0
+        _count(study, own[uid], series)
+        if own[uid]:
+            correct_arrivals(study, own[uid], origin=origin)
+        if own[uid] and is_new and announce:
+            match_automatically(study, origin=origin, announce=True)
     return {one.sop_instance_uid for one in stored}
 
 
@@ -112,11 +121,10 @@ def _instances(
         # A series belongs to one study: an object that says otherwise is kept aside.
         and series[one.series_instance_uid].study_id == studies[one.study_instance_uid].pk
     ]
-    now = timezone.now()
     inserted = 0
     for start in range(0, len(new), ROWS_AT_ONCE):
         part = new[start : start + ROWS_AT_ONCE]
-        rows = [_row(one, names[one.path], series[one.series_instance_uid], now) for one in part]
+        rows = [_row(one, names[one.path], series[one.series_instance_uid]) for one in part]
         inserted += _insert(rows)
     if inserted == len(new):
         return new
@@ -125,14 +133,14 @@ def _instances(
     return [one for one in new if after[one.sop_instance_uid].file_name == names[one.path]]
 
 
-def _row(one: Incoming, name: str, series: Series, now: Any) -> dict[str, Any]:
+def _row(one: Incoming, name: str, series: Series) -> dict[str, Any]:
     return {
         "sop_instance_uid": one.sop_instance_uid,
         "series_id": series.pk,
         "file_name": name,
         "size": one.size,
         "sha256": one.sha256,
-        "received_at": now,
+        "received_at": received_at(one.path.name),
         **one.instance,
     }
 
@@ -177,11 +185,10 @@ def _adapted(field: "models.Field[Any, Any]", value: Any) -> Any:
     return value
 
 
-def _count(study: Study, own: list[Incoming], series: dict[str, Series], *, origin: Origin) -> None:
-    """Bring a locked study's copies and counters up to date; announce it if it is new."""
-    is_new = study.revision == 0
+def _count(study: Study, own: list[Incoming], series: dict[str, Series]) -> None:
+    """Bring a locked study's copies and counters up to date."""
     if not own:
-        if is_new:
+        if study.revision == 0:
             study.delete()
         return
     touched: dict[str, Series] = {}
@@ -201,9 +208,6 @@ def _count(study: Study, own: list[Incoming], series: dict[str, Series], *, orig
     if study.status == Study.Status.AVAILABLE:
         study.status = Study.Status.RECEIVING
     study.save()
-    correct_arrivals(study, own, origin=origin)
-    if is_new:
-        match_automatically(study, origin=origin, announce=True)
 
 
 def _fill_blanks(study: Study, own: list[Incoming]) -> None:
