@@ -1,5 +1,6 @@
 """The reports of a performed step (PS3.4 F.7.2) in the words of the worklist room."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,13 +8,33 @@ from django.utils import timezone
 from pydicom.dataset import Dataset
 
 from apps.dicom.dates import parse_date, parse_time
+from apps.dicom.uids import valid_uid
 from apps.dimse.identifiers import UnreadableError
+from apps.dimse.status import InvalidValueError, MissingAttributeError, MissingValueError
 from apps.worklist.models import Device
 from apps.worklist.services.performed import PerformedChanges, PerformedDetails, StepReference
 
+# Type 1 in an N-CREATE (PS3.4 table F.7.2-1).
+_REQUIRED = (
+    "ScheduledStepAttributesSequence",
+    "PerformedProcedureStepID",
+    "PerformedStationAETitle",
+    "PerformedProcedureStepStartDate",
+    "PerformedProcedureStepStartTime",
+    "PerformedProcedureStepStatus",
+    "Modality",
+)
+
 
 def performed_details(received: Dataset, *, uid: str, device: Device) -> PerformedDetails:
-    """An N-CREATE of a device; raises UnreadableError."""
+    """An N-CREATE of a device.
+
+    Raises MissingAttributeError, MissingValueError, InvalidValueError, UnreadableError.
+    """
+    _check_required(received, _REQUIRED)
+    for item in _items(received, "ScheduledStepAttributes"):
+        _check_required(item, ("StudyInstanceUID",))
+        _check_uids(item, "StudyInstanceUID")
     return PerformedDetails(
         sop_instance_uid=uid,
         references=[_reference(item) for item in _items(received, "ScheduledStepAttributes")],
@@ -23,12 +44,19 @@ def performed_details(received: Dataset, *, uid: str, device: Device) -> Perform
         modality=_text(received, "Modality"),
         started_at=_moment(received, "PerformedProcedureStepStart"),
         device=device,
+        patient_identifier=_text(received, "PatientID"),
+        patient_name=_text(received, "PatientName"),
         attributes=_as_json(received),
     )
 
 
 def performed_changes(received: Dataset) -> PerformedChanges:
-    """An N-SET; raises UnreadableError."""
+    """An N-SET; raises InvalidValueError, UnreadableError.
+
+    What ends a step may leave out when it did (many devices do): then it ended now.
+    """
+    for item in _items(received, "PerformedSeries"):
+        _check_uids(item, "SeriesInstanceUID")
     reasons = _items(received, "PerformedProcedureStepDiscontinuationReasonCode")
     return PerformedChanges(
         status=_text(received, "PerformedProcedureStepStatus"),
@@ -36,6 +64,21 @@ def performed_changes(received: Dataset) -> PerformedChanges:
         discontinuation_code=_text(reasons[0], "CodeValue")[:16] if reasons else "",
         attributes=_as_json(received),
     )
+
+
+def _check_required(dataset: Dataset, keywords: Sequence[str]) -> None:
+    for keyword in keywords:
+        if keyword not in dataset:
+            raise MissingAttributeError(keyword)
+        if not dataset[keyword].value:
+            raise MissingValueError(keyword)
+
+
+def _check_uids(item: Dataset, *keywords: str) -> None:
+    for keyword in keywords:
+        uid = _text(item, keyword)
+        if uid and not valid_uid(uid):
+            raise InvalidValueError(keyword)
 
 
 def _as_json(dataset: Dataset) -> dict[str, Any]:
@@ -64,9 +107,11 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 def _moment(dataset: Dataset, name: str) -> datetime | None:
-    """A date and time of the device, in the site's zone; None where not readable."""
-    day = parse_date(_text(dataset, f"{name}Date"))
-    moment = parse_time(_text(dataset, f"{name}Time"))
-    if day is None or moment is None:
+    """A date and time of the device, in the site's zone; None where it says none."""
+    said_day, said_moment = _text(dataset, f"{name}Date"), _text(dataset, f"{name}Time")
+    if not said_day or not said_moment:
         return None
+    day, moment = parse_date(said_day), parse_time(said_moment)
+    if day is None or moment is None:
+        raise InvalidValueError(f"{name}Date, {name}Time")
     return datetime.combine(day, moment, timezone.get_current_timezone())

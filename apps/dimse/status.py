@@ -17,6 +17,7 @@ from apps.worklist.services.performed import (
 
 SUCCESS = 0x0000
 PENDING = 0xFF00
+OPTIONAL_ATTRIBUTES = 0x0001  # some that were asked for are not there (PS3.4 F.8.2.1.3)
 PENDING_OPEN = 0xFF01  # some optional keys are not supported (PS3.4 C.4.1.1.4)
 CANCELLED = 0xFE00
 SUBOPERATIONS_WARNED = 0xB000  # one or more failed, or ended with a warning
@@ -43,6 +44,10 @@ class InvalidValueError(ValueError):
 
 class MissingAttributeError(ValueError):
     """An attribute that is required is not there."""
+
+
+class MissingValueError(ValueError):
+    """An attribute that has to have a value has none."""
 
 
 class NoSuchInstanceError(LookupError):
@@ -88,6 +93,7 @@ TABLE: dict[type[Exception], Refusal] = {
     InvalidInstanceError: Refusal(0x0117, 0x0117),
     InvalidValueError: Refusal(0xA900, 0x0106),
     MissingAttributeError: Refusal(0xA900, 0x0120),
+    MissingValueError: Refusal(0xA900, 0x0121),
     NoSuchInstanceError: Refusal(0xC000, 0x0112),
     DestinationUnknownError: Refusal(0xA801, PROCESSING_FAILURE),
     NoSuchActionError: Refusal(0xC000, 0x0123),

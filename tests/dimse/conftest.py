@@ -157,12 +157,12 @@ def ct_image(uid: str, *, study: str = "2.25.7", series: str = "2.25.8") -> Data
     return image
 
 
-def keep(*uids: str) -> None:
+def keep(*uids: str, **details: str) -> None:
     """Stored and indexed when this returns."""
     spool, names = default_spool(), []
     for uid in uids:
         target = BytesIO()
-        ct_image(uid).save_as(target, enforce_file_format=True)
+        ct_image(uid, **details).save_as(target, enforce_file_format=True)
         names.append(spool.write([target.getvalue()]).name)
     ingest(names)
 

@@ -16,8 +16,6 @@ def create_step(request: Request) -> None:
     uid = request.command.sop_instance_uid or new_uid()
     if not valid_uid(uid):
         raise status.InvalidInstanceError("Affected SOP Instance UID")
-    if "PerformedProcedureStepStatus" not in received:
-        raise status.MissingAttributeError("Performed Procedure Step Status")
     details = performed_details(received, uid=uid, device=request.association.device)
     start_step(details, origin=request.association.origin)
     request.respond(status.SUCCESS, instance=uid)
@@ -36,13 +34,23 @@ def get_step(request: Request) -> None:
     performed = _known(request)
     attributes = Dataset.from_json(performed.attributes)
     attributes.PerformedProcedureStepStatus = performed.status
-    wanted = request.command.text(messages.ATTRIBUTE_LIST)
-    if wanted:
-        tags = {int(tag, 16) for tag in wanted.split("\\")}
-        chosen = [element for element in attributes if int(element.tag) in tags]
-        attributes = Dataset({element.tag: element for element in chosen})
+    code = status.SUCCESS
+    named = request.command.text(messages.ATTRIBUTE_LIST)
+    if named:
+        wanted = {int(tag, 16) for tag in named.split("\\")}
+        if not wanted <= set(attributes.keys()):
+            code = status.OPTIONAL_ATTRIBUTES
+        attributes = _chosen(attributes, wanted)
     encoded = identifiers.encode(attributes, request.context.transfer_syntax)
-    request.respond(status.SUCCESS, encoded)
+    request.respond(code, encoded)
+
+
+def _chosen(attributes: Dataset, wanted: set[int]) -> Dataset:
+    """These attributes, and the character set that their texts are in."""
+    chosen = Dataset({element.tag: element for element in attributes if element.tag in wanted})
+    if "SpecificCharacterSet" in attributes and chosen:
+        chosen.SpecificCharacterSet = attributes.SpecificCharacterSet
+    return chosen
 
 
 def _received(request: Request) -> Dataset:

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
+from apps.dicom.names import search_form
+from apps.patients.models import Patient
 from apps.worklist.models import Device, PerformedStep, ScheduledStep
 from apps.worklist.services.steps import WAITING, enter
 
@@ -76,6 +78,8 @@ class PerformedDetails:
     modality: str = ""
     started_at: datetime | None = None
     device: Device | None = None
+    patient_identifier: str = ""
+    patient_name: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +96,8 @@ class PerformedChanges:
 def start_step(details: PerformedDetails, *, origin: Origin) -> PerformedStep:
     """A device has begun. Steps that it names and that wait are started.
 
-    A device that names none of ours did something unscheduled: stored all the same.
+    A device that names none of ours did something unscheduled: stored all the same. So is
+    what it did to another patient than the one of the step it names.
     Raises DuplicatePerformedStep, PerformedStatusInvalid.
     """
     if details.status != Status.IN_PROGRESS:
@@ -103,13 +108,15 @@ def start_step(details: PerformedDetails, *, origin: Origin) -> PerformedStep:
         )
         if not created:
             raise DuplicatePerformedStep(details.sop_instance_uid)
-        steps = find_steps(details.references, modality=details.modality)
+        named = find_steps(details.references, modality=details.modality)
+        steps = [step for step in named if _is_patient(step, details)]
         performed.scheduled_steps.set(steps)
         for step in steps:
             if step.status in WAITING:
                 enter(step, ScheduledStep.Status.STARTED, origin=origin, at=performed.started_at)
         if not steps:
-            _record_unscheduled(Kind.STEP_STARTED, performed, origin)
+            why = "another patient" if named else ""
+            _record_unscheduled(Kind.STEP_STARTED, performed, origin, why=why)
     return performed
 
 
@@ -145,9 +152,26 @@ def find_steps(references: Iterable[StepReference], *, modality: str = "") -> li
     return list(found.values())
 
 
+def _is_patient(step: ScheduledStep, details: PerformedDetails) -> bool:
+    """Is the patient of a step the one whom the device means? Yes where nothing speaks against.
+
+    The number decides where we know it; a number that nobody has may be mistyped, so that
+    then the names have to have a word in common.
+    """
+    patient, number = step.requested_procedure.order.patient, details.patient_identifier
+    if not number:
+        return True
+    owners = Patient.objects.filter(identifiers__value__iexact=number)
+    if owners:
+        return any(patient.pk in (one.pk, one.merged_into_id) for one in owners)
+    said = set(search_form(details.patient_name).split())
+    known = set(search_form(patient.person_name).split())
+    return not said or not known or bool(said & known)
+
+
 def _named(reference: StepReference, modality: str) -> list[ScheduledStep]:
     """By step ID, else by Study UID, else by accession number where that leaves one."""
-    rows = ScheduledStep.objects.select_related("requested_procedure__order")
+    rows = ScheduledStep.objects.select_related("requested_procedure__order__patient")
     accession = reference.accession_number
     if reference.step_identifier:
         steps = rows.filter(identifier=reference.step_identifier)
@@ -236,11 +260,13 @@ def _step_state(step: ScheduledStep, performed: PerformedStep) -> ScheduledStep.
     return STEP_STATES[Status(performed.status)]
 
 
-def _record_unscheduled(kind: Kind, performed: PerformedStep, origin: Origin) -> None:
+def _record_unscheduled(
+    kind: Kind, performed: PerformedStep, origin: Origin, *, why: str = ""
+) -> None:
     record(
         kind,
         performed,
         origin=origin,
         study_instance_uid=performed.study_instance_uid,
-        details={"performed": performed.sop_instance_uid},
+        details={"performed": performed.sop_instance_uid, **({"why": why} if why else {})},
     )
