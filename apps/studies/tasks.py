@@ -12,9 +12,10 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from apps.audit.models import Event
 from apps.audit.services import SYSTEM, Origin
 from apps.studies.models import Study
-from apps.studies.services import settle_study, store_instances
+from apps.studies.services import settle_study, store_instances, write_sidecar
 from apps.studies.spool import default_spool
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,12 @@ def settle_quiet_studies() -> None:
     receiving = Study.objects.filter(status="receiving", last_instance_at__lte=quiet_since)
     for study in receiving.order_by("last_instance_at")[:500]:
         settle_study(study, origin=SYSTEM)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def keep_overlay(event_id: int) -> None:
+    """Write down beside the files what is laid over a study, after it changed."""
+    write_sidecar(Event.objects.get(pk=event_id).study_instance_uid)
 
 
 class Lane:

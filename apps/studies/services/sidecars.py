@@ -1,0 +1,200 @@
+"""Corrections and decisions beside the files, so that an index rebuilt from them has them.
+
+One JSON document per study in the DICOM storage, written whole each time under a newer
+name: `overlays/<study>/<time>.json`. Readable without us, like the files themselves.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import storages
+from django.db import models, transaction
+
+from apps.accounts.models import User
+from apps.studies.models import Conflict, Correction, Instance, Study
+from apps.studies.services.correcting import spread
+from apps.studies.spool import default_spool
+from apps.studies.storage import stored_files
+
+log = logging.getLogger(__name__)
+
+_CORRECTION = ("batch", "path", "vr", "old", "new", "reason", "source", "at", "undone_at")
+_CONFLICT = (
+    *("sop_instance_uid", "study_instance_uid", "file_name", "size", "sha256", "reason", "source"),
+    *("received_at", "state", "decision", "stored_as", "settled_at"),
+)
+
+
+def write_sidecar(study_instance_uid: str) -> str:
+    """Write what is laid over a study; returns the name in the storage.
+
+    To be called after the commit: it shows what the database says now.
+    """
+    # Taken before reading: of two writers at once the one that read last has the last word.
+    name = f"{_folder(study_instance_uid)}/{time.time_ns():020d}.json"
+    partial = default_spool().partial / f"{secrets.token_hex(8)}.json.part"
+    try:
+        _write_synced(partial, _json(study_instance_uid))
+        files = stored_files()
+        files.adopt(partial, name)
+        files.settle([name])
+    finally:
+        partial.unlink(missing_ok=True)
+    for older in _names(study_instance_uid):
+        if older < name:
+            files.remove(older)
+    return name
+
+
+def read_sidecar(study_instance_uid: str) -> dict[str, Any] | None:
+    """What was laid over a study when it was last written down; None where nothing was."""
+    for name in reversed(_names(study_instance_uid)):
+        with stored_files().open(name) as file:
+            document: dict[str, Any] = json.loads(file.read())
+        if document["study_instance_uid"] == study_instance_uid:
+            return document
+    return None
+
+
+def restore_corrections(study: Study) -> int:
+    """Bring back the corrections and conflicts of a rebuilt study; how many were missing.
+
+    Safe to run twice: what is there already stays as it is.
+    """
+    document = read_sidecar(study.study_instance_uid)
+    if document is None:
+        return 0
+    with transaction.atomic():
+        row = Study.objects.select_for_update().get(pk=study.pk)
+        _forget_made_anew(row, document["corrections"])
+        made = Correction.objects.bulk_create(
+            list(_missing_corrections(row, document["corrections"]))
+        )
+        found = Conflict.objects.bulk_create(list(_missing_conflicts(document["conflicts"])))
+        if made:
+            spread(row, [one.path for one in made], only_corrected=True)
+    study.refresh_from_db()
+    return len(made) + len(found)
+
+
+def _forget_made_anew(study: Study, entries: list[dict[str, Any]]) -> None:
+    """Indexing the files again let orders and rules speak again: what they said before holds."""
+    if study.corrections.filter(batch__in={entry["batch"] for entry in entries}).exists():
+        return  # nothing was rebuilt
+    said = study.corrections.filter(path__in={entry["path"] for entry in entries})
+    said.exclude(source=Correction.Source.PERSON).delete()
+
+
+def _folder(study_instance_uid: str) -> str:
+    return f"overlays/{hashlib.sha256(study_instance_uid.encode()).hexdigest()[:32]}"
+
+
+def _names(study_instance_uid: str) -> list[str]:
+    folder = _folder(study_instance_uid)
+    try:
+        _, names = storages["dicom"].listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(f"{folder}/{name}" for name in names if name.endswith(".json"))
+
+
+def _json(study_instance_uid: str) -> str:
+    return json.dumps(_document(study_instance_uid), default=datetime.isoformat)
+
+
+def _document(study_instance_uid: str) -> dict[str, Any]:
+    rows = Correction.objects.filter(study__study_instance_uid=study_instance_uid)
+    corrections = rows.select_related("series", "instance", "user", "undone_by").order_by("id")
+    conflicts = Conflict.objects.filter(study_instance_uid=study_instance_uid).order_by("id")
+    return {
+        "study_instance_uid": study_instance_uid,
+        "corrections": [
+            {
+                **_plain(one, _CORRECTION),
+                "series": one.series.series_instance_uid if one.series else "",
+                "instance": one.instance.sop_instance_uid if one.instance else "",
+                "user": one.user.username if one.user else "",
+                "undone_by": one.undone_by.username if one.undone_by else "",
+            }
+            for one in corrections
+        ],
+        "conflicts": [
+            {
+                **_plain(one, _CONFLICT),
+                "settled_by": one.settled_by.username if one.settled_by else "",
+            }
+            for one in conflicts.select_related("settled_by")
+        ],
+    }
+
+
+def _plain(row: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in fields}
+
+
+def _missing_corrections(study: Study, entries: list[dict[str, Any]]) -> Iterator[Correction]:
+    """Those without a row; what was said of an object that is gone is left out."""
+    series = dict(study.series.values_list("series_instance_uid", "pk"))
+    instances = _keys(study, [entry["instance"] for entry in entries if entry["instance"]])
+    known = set(study.corrections.values_list("batch", "path", "series_id", "instance_id"))
+    people = _people(entries, "user", "undone_by")
+    for entry in entries:
+        keys = series.get(entry["series"]), instances.get(entry["instance"])
+        if (entry["series"] and not keys[0]) or (entry["instance"] and not keys[1]):
+            log.warning("A correction of %s is of no object here", study.study_instance_uid)
+        elif (entry["batch"], entry["path"], *keys) not in known:
+            yield Correction(
+                study=study,
+                series_id=keys[0],
+                instance_id=keys[1],
+                user=people.get(entry["user"]),
+                undone_by=people.get(entry["undone_by"]),
+                **_values(entry, _CORRECTION),
+            )
+
+
+def _keys(study: Study, uids: list[str]) -> dict[str, int]:
+    rows = Instance.objects.filter(series__study=study, sop_instance_uid__in=uids)
+    return dict(rows.values_list("sop_instance_uid", "pk"))
+
+
+def _missing_conflicts(entries: list[dict[str, Any]]) -> Iterator[Conflict]:
+    names = [entry["file_name"] for entry in entries]
+    known = set(Conflict.objects.filter(file_name__in=names).values_list("file_name", flat=True))
+    uids = [entry["sop_instance_uid"] for entry in entries]
+    rows = Instance.objects.filter(sop_instance_uid__in=uids)
+    instances = dict(rows.values_list("sop_instance_uid", "pk"))
+    people = _people(entries, "settled_by")
+    for entry in entries:
+        if entry["file_name"] not in known:
+            yield Conflict(
+                instance_id=instances.get(entry["sop_instance_uid"]),
+                settled_by=people.get(entry["settled_by"]),
+                **_values(entry, _CONFLICT),
+            )
+
+
+def _people(entries: list[dict[str, Any]], *roles: str) -> dict[str, User]:
+    names = {entry[role] for entry in entries for role in roles}
+    return {user.username: user for user in User.objects.filter(username__in=names)}
+
+
+def _values(entry: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    moments = {name: entry[name] for name in fields if name.endswith("at") and entry[name]}
+    read = {name: datetime.fromisoformat(text) for name, text in moments.items()}
+    return {name: entry[name] for name in fields} | read
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
