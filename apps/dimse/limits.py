@@ -16,7 +16,6 @@ class Limits:
     identifier: int = 8 * MIB
     object: int = 8 * 1024 * MIB
     nesting: int = 64
-    answers: int = 1000  # pending responses of one C-FIND
 
     handshake_seconds: float = 15
     pdu_seconds: float = 30

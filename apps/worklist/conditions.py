@@ -4,9 +4,12 @@ Matching asks for all of them together, explaining for each alone; so an explana
 cannot say anything else than what the device was told.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import reduce
+from itertools import product
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -149,26 +152,31 @@ def _on_device(condition: Q, links: Links) -> Exists:
 def _start(asked: dict[str, Key], zone: tzinfo) -> Iterator[Condition]:
     """Start date and time; a range of both is one period (PS3.4 table K.6-1)."""
     day, moment = asked.get(START_DATE), asked.get(START_TIME)
+    clocks = _time_ranges(moment) if moment else [Range[time](None, None)]
     if day is not None:
-        text = " ".join(key.value for key in (day, moment) if key)
-        period = _period(_date_range(day), _time_range(moment), zone)
-        yield Condition(START_DATE, text, period)
+        text = " ".join("\\".join(key.values) for key in (day, moment) if key)
+        spans = product(_date_ranges(day), clocks)
+        yield Condition(START_DATE, text, _any(_period(*span, zone) for span in spans))
     elif moment is not None:
-        yield _condition(START_TIME, moment, _clock(_time_range(moment), zone))
+        yield _condition(START_TIME, moment, _any(_clock(span, zone) for span in clocks))
 
 
-def _date_range(key: Key) -> Range[date]:
-    span = parse_date_range(key.value)
-    if span is None:
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions)
+
+
+def _date_ranges(key: Key) -> list[Range[date]]:
+    spans = [parse_date_range(value) for value in key.values]
+    if None in spans:
         raise BadKeyError(f"{key.name}: not a date or range of dates")
-    return span
+    return [span for span in spans if span]
 
 
-def _time_range(key: Key | None) -> Range[time]:
-    span = parse_time_range(key.value) if key else Range[time](None, None)
-    if span is None:
-        raise BadKeyError(f"{START_TIME}: not a time or range of times")
-    return span
+def _time_ranges(key: Key) -> list[Range[time]]:
+    spans = [parse_time_range(value) for value in key.values]
+    if None in spans:
+        raise BadKeyError(f"{key.name}: not a time or range of times")
+    return [span for span in spans if span]
 
 
 def _clock(span: Range[time], zone: tzinfo) -> Q:
