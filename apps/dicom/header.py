@@ -23,8 +23,10 @@ from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
-NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, *DEFLATED})
+DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
+# With JPIP the pixels are elsewhere, and what is here is deflated too (PS3.5 A.7).
+DEFLATED = frozenset({DEFLATED_LITTLE, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED_LITTLE})
 
 UNDEFINED = 0xFFFFFFFF
 MAX_DEPTH = 64

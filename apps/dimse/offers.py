@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
 )
@@ -36,8 +35,11 @@ _GET = {PATIENT_GET, STUDY_GET}
 STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 # New and retired storage classes that the table does not know live below the same root.
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
-# Inflating is unbounded: a few kilobytes become gigabytes.
-REFUSED_SYNTAXES = frozenset({str(DeflatedExplicitVRLittleEndian), "1.2.840.10008.1.2.4.95"})
+# No data sets to be kept: MIME and XML (retired), Papyrus (retired), real-time video.
+REFUSED_SYNTAXES = frozenset(
+    {"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"}
+    | {f"1.2.840.10008.1.2.7.{number}" for number in (1, 2, 3)}
+)
 # Byte by byte what we offer of extended negotiation. Patient and Study Root C-FIND (PS3.4
 # C.5.1.1): relational queries, date-time matching, no fuzzy matching, timezone adjustment.
 EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 0, 1)))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from apps.dicom.deflated import DamagedError, Inflater
+from apps.dicom.header import DEFLATED
 from apps.dimse.negotiation import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 
 PREAMBLE = b"\0" * 128 + b"DICM"
@@ -30,6 +32,8 @@ def file_meta(*, sop_class: str, sop_instance: str, transfer_syntax: str, source
 
 def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     """SOP Class and Instance UID at the front of a data set; None where not readable there."""
+    if transfer_syntax in DEFLATED:
+        head = _inflated(head)
     found: dict[int, str] = {}
     for tag, value in _elements(head, transfer_syntax):
         if tag in (SOP_CLASS, SOP_INSTANCE):
@@ -39,6 +43,16 @@ def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     if len(found) != 2:
         return None
     return found[SOP_CLASS], found[SOP_INSTANCE]
+
+
+def _inflated(head: bytes) -> bytes:
+    """As much of a deflated head as is looked at, and no more."""
+    inflater = Inflater(head, 0)
+    try:
+        inflater.up_to(ENOUGH)
+    except DamagedError:
+        return b""
+    return bytes(inflater.data)
 
 
 def _elements(head: bytes, transfer_syntax: str) -> Iterator[tuple[int, bytes]]:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE
 
 from apps.dimse.identifiers import UnreadableError, decode
 from apps.dimse.listener import Listener
@@ -300,12 +299,3 @@ def test_hostile_names_reach_no_path(
         connection.close()
     assert set(tmp_path.rglob("*")) == before
     assert spool.waiting() == []
-
-
-def test_a_deflated_transfer_syntax_is_not_taken(listener: Listener, device: Device) -> None:
-    entity = AE(ae_title="CT1")
-    entity.add_requested_context(CT, "1.2.840.10008.1.2.1.99")
-    association = entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS")
-    (context,) = association.rejected_contexts
-    assert context.result == 4
-    association.abort()
