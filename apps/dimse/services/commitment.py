@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
@@ -27,6 +28,14 @@ from apps.worklist.models import Device
 
 # Failure Reason, PS3.3 C.14-1.
 PROCESSING_FAILURE, NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0110, 0x0112, 0x0119
+REASONS = {
+    PROCESSING_FAILURE: _("damaged, or not to be read"),
+    NO_SUCH_INSTANCE: _("not known"),
+    CLASS_CONFLICT: _("of another SOP class"),
+    0x0122: _("of a SOP class that is not kept"),
+    0x0131: _("the Transaction UID is in use"),
+    0x0213: _("no room left"),
+}
 COMPLETE, FAILURES_EXIST = 1, 2  # event types, PS3.4 J.3.3.1
 # How long the association that asked may take to tell, before one of ours does.
 ASKER_FIRST = timedelta(seconds=5)
@@ -158,6 +167,13 @@ def forget_told() -> int:
     rows = CommitmentRequest.objects.filter(status__in=[Status.TOLD, Status.FAILED])
     count, _by_model = rows.filter(asked_at__lt=old).delete()
     return count
+
+
+def reason_text(reason: int | None) -> str:
+    """A Failure Reason (0008,1197) in words."""
+    if reason is None:
+        return gettext("no reason given")
+    return f"{REASONS.get(reason, '')} (0x{reason:04X})".strip()
 
 
 def report_event(row: CommitmentRequest) -> int:
