@@ -134,7 +134,7 @@ class DeviceAdmin(PolicyAdmin[Device]):
     @admin.display(description=_("lately"))
     def deeds(self, device: Device) -> str:
         lines = ((deed.at, deed.text) for deed in last_deeds(device))
-        return format_html_join("", "<div>{} {}</div>", lines) or "-"  # noqa: RUF001
+        return format_html_join("", "<div>{} {}</div>", lines) or "–"  # noqa: RUF001
 
     def response_change(self, request: HttpRequest, obj: Device) -> HttpResponse:
         """The button on the form saves first: what is on the screen is what is tested."""
@@ -199,7 +199,7 @@ class CommitmentRequestAdmin(PolicyAdmin[CommitmentRequest]):
     @admin.display(description=_("not safe"))
     def not_safe(self, row: CommitmentRequest) -> str:
         lines = [(uid, reason_text(reason)) for _class, uid, reason in row.failures[:SHOWN]]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "-"
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"  # noqa: RUF001
 
     @admin.action(description=_("Verify and report again"), permissions=["report"])
     def report_again(self, request: HttpRequest, rows: models.QuerySet[CommitmentRequest]) -> None:
@@ -253,4 +253,4 @@ class CommitmentInquiryAdmin(PolicyAdmin[CommitmentInquiry]):
     def not_safe(self, row: CommitmentInquiry) -> str:
         failed = row.instances.filter(outcome=CommittedInstance.Outcome.FAILED)[:SHOWN]
         lines = [(one.sop_instance_uid, reason_text(one.failure_reason)) for one in failed]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "-"
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"  # noqa: RUF001
