@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 
 from django.db import Error as DatabaseError
-from django.db import connections
 
 from apps.audit.services import Origin
 from apps.dimse import negotiation, offers, proposals, tls, wire
 from apps.dimse.admission import Caller, find_device
 from apps.dimse.association import Association
 from apps.dimse.conversation import Conversation, abort
+from apps.dimse.database import close_idle_connections, leave_connection, take_connection
 from apps.dimse.doors import Door, Newcomer
 from apps.dimse.limits import DEFAULT_LIMITS, Limits
 from apps.dimse.negotiation import ACCEPTED, Rejection
@@ -77,6 +77,7 @@ class Listener:
         for thread in threads:
             thread.join()
         self._end_all()
+        close_idle_connections()
         self.slots.forget(os.getpid())
 
     def stop(self) -> None:
@@ -119,6 +120,7 @@ class Listener:
 
     def _serve(self, newcomer: Newcomer) -> None:
         connection: socket.socket | SecureSocket = newcomer.connection
+        take_connection()
         try:
             if newcomer.encrypted:
                 connection = self._secured(newcomer)
@@ -133,7 +135,7 @@ class Listener:
             logger.exception("connection from %s ended by an error of ours", newcomer.address)
         finally:
             connection.close()
-            connections.close_all()
+            leave_connection()
             self._forget(newcomer.connection)  # last: who waits for the end waits for all of it
 
     def _secured(self, newcomer: Newcomer) -> SecureSocket:
