@@ -28,10 +28,10 @@ KEYS = (
     (Action.CHANGE, Noun.CATALOGUE),
     (Action.CHANGE, Noun.TEMPLATE),
 )
-
+_CONNECTIONS = {Noun.DEVICE, Noun.PARTNER, Noun.INGEST, Noun.TRANSFER}
 GROUPS = (
     ("department", _("Department"), {Noun.CATALOGUE, Noun.TEMPLATE}),
-    ("connections", _("Connections"), {Noun.DEVICE, Noun.PARTNER, Noun.INGEST}),
+    ("connections", _("Connections"), _CONNECTIONS),
     ("people", _("People and journal"), {Noun.USER, Noun.JOURNAL}),
     ("records", _("Records, to look at"), CLINICAL - {Noun.JOURNAL}),
 )

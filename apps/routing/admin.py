@@ -11,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -26,18 +27,7 @@ from apps.worklist.models import Device
 
 @admin.register(Rule)
 class RuleAdmin(PolicyAdmin[Rule]):
-    list_display = (
-        "name",
-        "active",
-        "modalities",
-        "source",
-        "source_group",
-        "referrer",
-        "description",
-        "to",
-        "delay_minutes",
-        "priority",
-    )
+    list_display = ("name", "active", "which", "to", "delay_minutes", "priority")
     list_filter = ("active", "destinations", "priority")
     list_select_related = ("source", "referrer")
     search_fields = ("name", "description")
@@ -68,6 +58,10 @@ class RuleAdmin(PolicyAdmin[Rule]):
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.try_rules)
         return [path("try/", view, name="routing_rule_try"), *super().get_urls()]
+
+    @admin.display(description=_("which studies"))
+    def which(self, rule: Rule) -> str:
+        return "; ".join(rule.conditions) or str(_("all"))
 
     @admin.display(description=_("send to"))
     def to(self, rule: Rule) -> str:
@@ -138,15 +132,13 @@ class TransferAdmin(PolicyAdmin[Transfer]):
     action_form = TransferActionForm
     list_display = (
         "created_at",
-        "content",
-        "destination",
+        "to",
         "accession_number",
+        "what",
         "status",
-        "sent_count",
-        "total_count",
         "attempts",
         "next_attempt_at",
-        "last_error",
+        "error",
     )
     list_filter = ("status", HowLongAgo, "content", "destination", "rule")
     list_select_related = ("destination", "study")
@@ -162,6 +154,20 @@ class TransferAdmin(PolicyAdmin[Transfer]):
 
     def has_drop_permission(self, request: HttpRequest) -> bool:
         return self.may(request, Action.DELETE)
+
+    @admin.display(description=_("to"), ordering="destination__name")
+    def to(self, transfer: Transfer) -> str:
+        return transfer.destination.name
+
+    @admin.display(description=_("images"))
+    def what(self, transfer: Transfer) -> str:
+        if transfer.content == Transfer.Content.AVAILABILITY:
+            return transfer.get_content_display()
+        return f"{transfer.sent_count} / {transfer.total_count}"
+
+    @admin.display(description=_("last error"))
+    def error(self, transfer: Transfer) -> str:
+        return Truncator(transfer.last_error).chars(40)
 
     @admin.display(description=_("accession number"))
     def accession_number(self, transfer: Transfer) -> str:

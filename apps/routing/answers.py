@@ -9,16 +9,16 @@ _OTHER_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
 
 # Refusals that no second attempt heals: somebody has to change something first.
 _NEVER = {
-    0x0105: _("it does not know an attribute of the image"),
-    0x0106: _("it takes an attribute of the image for invalid"),
+    0x0105: _("an attribute is unknown to it"),
+    0x0106: _("it takes an attribute for invalid"),
     0x0117: _("it takes the SOP Instance UID for invalid"),
-    0x0118: _("it does not know this kind of image"),
+    0x0118: _("this SOP class is unknown to it"),
     0x0122: _("it does not take this kind of image, or not in this transfer syntax"),
-    0x0124: _("we may not send to it"),
-    0x0211: _("it takes no images"),
+    0x0124: _("we may not send this to it"),
+    0x0211: _("it does not offer this"),
 }
 _LATER = {
-    0x0110: _("it could not process the image"),
+    0x0110: _("it could not process this"),
     0x0213: _("it is out of resources"),
     UNREADABLE: _("the image could not be sent or read"),
 }
@@ -52,4 +52,4 @@ def _words(status: int) -> str:
         return str(_("it says that the image is not what it is said to be"))
     if status >> 12 == 0xC:
         return str(_("it cannot read the image"))
-    return str(_("it refused the image"))
+    return str(_("it refused this"))

@@ -75,7 +75,7 @@ class Rule(models.Model):
     )
     destinations = models.ManyToManyField(
         Device,
-        verbose_name=_("send to"),
+        verbose_name=_("destinations"),
         related_name="routing_rules",
         limit_choices_to={"may_receive": True},
     )
@@ -103,6 +103,19 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def conditions(self) -> list[str]:
+        """What narrows the rule, for a list of rules."""
+        found = [
+            self.modalities,
+            self.source.name if self.source else "",
+            self.source_group,
+            str(self.referrer) if self.referrer else "",
+            self.description,
+            str(_("with an order")) if self.matched_only else "",
+        ]
+        return [words for words in found if words]
 
     @property
     def modality_list(self) -> list[str]:

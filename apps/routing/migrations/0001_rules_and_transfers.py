@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('description', models.CharField(blank=True, help_text='With * for any text and ? for one character, such as *thorax*; empty: any.', max_length=128, verbose_name='study description')),
                 ('delay_minutes', models.PositiveSmallIntegerField(default=0, help_text='Minutes.', verbose_name='wait before sending')),
                 ('priority', models.PositiveSmallIntegerField(choices=[(1, 'Before others'), (2, 'Normal'), (3, 'After others')], default=2, verbose_name='priority')),
-                ('destinations', models.ManyToManyField(limit_choices_to={'may_receive': True}, related_name='routing_rules', to='worklist.device', verbose_name='send to')),
+                ('destinations', models.ManyToManyField(limit_choices_to={'may_receive': True}, related_name='routing_rules', to='worklist.device', verbose_name='destinations')),
                 ('referrer', models.ForeignKey(blank=True, help_text='Of the order the study belongs to; empty: any.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.referrer', verbose_name='referrer')),
                 ('source', models.ForeignKey(blank=True, help_text='The device the images came from; empty: any.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='worklist.device', verbose_name='sent by')),
             ],

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.audit.models import Kind
 from apps.routing import answers
@@ -251,7 +252,9 @@ def _why_refused(row: Transfer) -> str:
     """The commonest refusal, in words."""
     codes = list(row.items.filter(arrived=False).values_list("answer", flat=True))
     commonest = max(set(codes), key=codes.count)
-    return _("%(count)d images were refused: %(why)s.") % {
-        "count": len(codes),
-        "why": answers.plain(commonest),
-    }
+    text = ngettext(
+        "%(count)d image was refused: %(why)s.",
+        "%(count)d images were refused: %(why)s.",
+        len(codes),
+    )
+    return text % {"count": len(codes), "why": answers.plain(commonest)}
