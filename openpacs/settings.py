@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "apps.studies",
     "apps.reports",
     "apps.viewer",
+    "apps.quality",
     "apps.dimse",
     "apps.dicomweb",
     "apps.hl7",

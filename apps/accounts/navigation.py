@@ -37,6 +37,7 @@ ENTRIES = (
         count="routing:given-up",
     ),
     Entry("dimse:archives", _("Archives"), "server-2", Action.CREATE, Noun.STUDY),
+    Entry("quality:inbox", _("Quality"), "checklist", Action.CHANGE, Noun.STUDY),
     Entry("admin:audit_event_changelist", _("Journal"), "notebook", Action.VIEW, Noun.JOURNAL),
     Entry("admin:index", _("Administration"), "adjustments", Action.CHANGE, Noun.TEMPLATE),
 )

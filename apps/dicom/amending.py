@@ -113,6 +113,11 @@ def text_of(values: list[Any] | None) -> str:
     return "\\".join(_text(one) for one in values or [])
 
 
+def person_name(text: str) -> dict[str, str]:
+    """A PN as a value of DICOM JSON (PS3.18 F.2.2)."""
+    return {name: group for name, group in zip(_GROUPS, text.split("="), strict=False) if group}
+
+
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return "=".join(value.get(group, "") for group in _GROUPS).rstrip("=")

@@ -15,8 +15,17 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.admin import PolicyAdmin
 from apps.accounts.policy import Action
 from apps.audit.services import origin_of
-from apps.studies.models import Instance, Series, SpoolFile, Study
-from apps.studies.services import NotFailedError, discard_file, retry_file
+from apps.studies.forms import CoercionRuleForm
+from apps.studies.models import (
+    CoercionRule,
+    Conflict,
+    Correction,
+    Instance,
+    Series,
+    SpoolFile,
+    Study,
+)
+from apps.studies.services import NotFailedError, discard_file, forget_rules, retry_file
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
@@ -64,6 +73,43 @@ class InstanceAdmin(PolicyAdmin[Instance]):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("header", "frame_table", "bulk_table")
+
+
+@admin.register(CoercionRule)
+class CoercionRuleAdmin(PolicyAdmin[CoercionRule]):
+    form = CoercionRuleForm
+    list_display = ("name", "device", "group", "attribute", "action", "value", "position", "active")
+    list_filter = ("active", "action")
+    search_fields = ("name", "attribute", "device__ae_title", "group")
+    autocomplete_fields = ("device",)
+    list_select_related = ("device",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        forget_rules()
+
+
+@admin.register(Correction)
+class CorrectionAdmin(PolicyAdmin[Correction]):
+    """Corrections are made and undone on the page of their study."""
+
+    list_display = ("at", "study", "label", "source", "reason", "user", "undone_at")
+    list_filter = ("source", "at")
+    search_fields = ("=study__study_instance_uid", "=study__accession_number")
+    list_select_related = ("study", "user")
+    raw_id_fields = ("study", "series", "instance")
+    show_full_result_count = False
+
+
+@admin.register(Conflict)
+class ConflictAdmin(PolicyAdmin[Conflict]):
+    """Conflicts are decided in the quality room."""
+
+    list_display = ("received_at", "sop_instance_uid", "source", "reason", "state", "decision")
+    list_filter = ("state", "received_at")
+    search_fields = ("=sop_instance_uid", "=study_instance_uid")
+    raw_id_fields = ("instance",)
+    show_full_result_count = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VR, keyword_for_tag, tag_for_keyword
 
 from apps.accounts.policy import Noun
 from apps.dicom.amending import text_of
@@ -107,6 +107,15 @@ class Correction(models.Model):
         """What the attribute is called: `PatientName`, or its tag where it has no name."""
         tag = self.path.rpartition("/")[2]
         return keyword_for_tag(int(tag, 16)) or tag
+
+    @property
+    def label(self) -> str:
+        """`Patient's Name`, for a page."""
+        tag = self.path.rpartition("/")[2]
+        try:
+            return dictionary_description(int(tag, 16))
+        except KeyError:
+            return tag
 
     @property
     def old_text(self) -> str:

@@ -1,11 +1,13 @@
 """The verbs of the studies room."""
 
 from apps.studies.services.arriving import coerces, forget_rules
+from apps.studies.services.comparing import Compared, compared
 from apps.studies.services.correcting import (
     NotCorrectableError,
     Scope,
     UndoneAlreadyError,
     correct_study,
+    correctable,
     undo_correction,
 )
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
@@ -30,6 +32,7 @@ from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
+    "Compared",
     "Kept",
     "NotCorrectableError",
     "NotFailedError",
@@ -43,8 +46,10 @@ __all__ = [
     "UndoneAlreadyError",
     "Verified",
     "coerces",
+    "compared",
     "correct_by_hand",
     "correct_study",
+    "correctable",
     "discard_file",
     "drop_newcomer",
     "forget_rules",
@@ -57,8 +62,8 @@ __all__ = [
     "note_viewing",
     "outgoing",
     "outgoing_file",
-    "rebuild_index",
     "read_sidecar",
+    "rebuild_index",
     "restore_corrections",
     "retry_file",
     "settle_study",
@@ -66,6 +71,6 @@ __all__ = [
     "store_newcomer",
     "undo_correction",
     "unmatch_study",
-    "write_sidecar",
     "verify_files",
+    "write_sidecar",
 ]

@@ -15,11 +15,10 @@ from django.db.models import Q
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin
-from apps.dicom.amending import text_of
+from apps.dicom.amending import person_name, text_of
 from apps.dicom.header import explicit
 from apps.dicom.json import to_json
 from apps.studies.models import CoercionRule, Correction, Instance, Study
-from apps.studies.services.coercing import person_name
 from apps.studies.services.columns import SERIES_COLUMNS, STUDY_COLUMNS, value_at
 from apps.studies.services.correcting import correctable, journal, spread, spread_to
 from apps.studies.services.incoming import Incoming

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from pydicom.datadict import dictionary_VR
 
 from apps.audit.services import Origin
-from apps.dicom.amending import Change, text_of
+from apps.dicom.amending import Change, person_name, text_of
 from apps.dicom.dates import format_date
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient, PatientIdentifier
@@ -119,12 +119,6 @@ def _description(_patient: Patient, asked: RequestedProcedure) -> list[Any]:
 
 def _identifier(_patient: Patient, asked: RequestedProcedure) -> list[Any]:
     return [asked.identifier]
-
-
-def person_name(text: str) -> dict[str, str]:
-    """A PN as DICOM JSON (PS3.18 F.2.2)."""
-    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False)
-    return {name: group for name, group in groups if group}
 
 
 _KNOWN: dict[str, tuple[str, Callable[[Patient, RequestedProcedure], list[Any]]]] = {
