@@ -5,6 +5,7 @@ of its own, because codecs are C and headers are other people's.
 """
 
 import struct
+import warnings
 import zlib
 from io import BytesIO
 
@@ -31,6 +32,7 @@ COMPRESSED = frozenset(map(str, (RLELossless, JPEGLSLossless, JPEG2000Lossless))
 PLAIN = frozenset(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
 UNCOMPRESSED = PLAIN | {str(DeflatedExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
 ENCODABLE = PLAIN | COMPRESSED  # what can be made of an image, without losing a bit of it
+_DECODED = frozenset(map(str, (ImplicitVRLittleEndian, ExplicitVRBigEndian)))
 _PREAMBLE = b"\0" * 128 + b"DICM"
 _PIXEL_DATA = 0x7FE00010
 _SWAPPED = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
@@ -45,9 +47,12 @@ def transcode(data_set: bytes, source: str, target: str) -> bytes:
     if target not in ENCODABLE:
         raise TranscodingError(f"no encoder for {target}")
     try:
-        dataset = _read(data_set, source)
-        _convert(dataset, source, target)
-        return _write(dataset, target)
+        with warnings.catch_warnings():
+            # What is odd about an image is no reason to keep it from those who want it.
+            warnings.simplefilter("ignore")
+            dataset = _read(data_set, source)
+            _convert(dataset, source, target)
+            return _write(dataset, target)
     except TranscodingError:
         raise
     except (RecursionError, MemoryError) as error:
@@ -69,37 +74,48 @@ def _read(data_set: bytes, source: str) -> Dataset:
 
 
 def _convert(dataset: Dataset, source: str, target: str) -> None:
-    _settle(dataset, everything=source == ExplicitVRBigEndian)
+    _settle_header(dataset, source, target)
+    if _PIXEL_DATA in dataset:
+        _convert_pixels(dataset, source, target)
+    elif target in COMPRESSED:
+        raise TranscodingError("no pixel data to compress")
+
+
+def _settle_header(dataset: Dataset, source: str, target: str) -> None:
+    if source in _DECODED:
+        for _element in dataset.iterall():
+            pass  # what is not decoded yet would keep the form it was read in
+    else:
+        _settle(dataset, implicit=target == ImplicitVRLittleEndian)
     if source == ExplicitVRBigEndian:
         _swap(dataset, _cell_bytes(dataset))
-    if _PIXEL_DATA not in dataset:
-        if target in COMPRESSED:
-            raise TranscodingError("no pixel data to compress")
-        return
-    if source in UNCOMPRESSED and target in PLAIN:
-        _choose_pixel_vr(dataset, target)
-        return
-    _check_size(dataset)
+
+
+def _convert_pixels(dataset: Dataset, source: str, target: str) -> None:
     if source not in UNCOMPRESSED:
+        _check_size(dataset)
         decompress(dataset, source)
     if target in COMPRESSED:
+        _check_size(dataset)
         _compress(dataset, target)
     else:
         _choose_pixel_vr(dataset, target)
 
 
-def _settle(dataset: Dataset, *, everything: bool) -> None:
-    """Decode what cannot be written as it was read: sequences, elements without a VR.
+def _settle(dataset: Dataset, *, implicit: bool) -> None:
+    """Let what was read from explicit little endian be written as the bytes it is.
 
-    Texts stay the bytes they are, whatever character set they claim to be in.
+    Only sequences have a form to change. Texts are not decoded: they survive whatever
+    character set they claim to be in.
     """
     for tag in list(dataset.keys()):
         raw = dataset.get_item(tag)
-        if everything or raw is None or raw.VR in (None, "SQ"):
+        if raw is None or raw.VR in (None, "SQ"):
             element = dataset[tag]
             if element.VR == "SQ":
                 for item in element.value:
-                    _settle(item, everything=everything)
+                    _settle(item, implicit=implicit)
+    dataset.set_original_encoding(implicit, True, dataset.original_character_set)
 
 
 def _check_size(dataset: Dataset) -> None:
@@ -115,7 +131,7 @@ def _check_size(dataset: Dataset) -> None:
 
 def _compress(dataset: Dataset, target: str) -> None:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.set_original_encoding(False, True)
+    dataset.set_original_encoding(False, True, dataset.original_character_set)
     dataset.compress(target, generate_instance_uid=False)
 
 

@@ -30,8 +30,15 @@ class Workshop:
         try:
             return pool.submit(_work, data_set, source, target).result()
         except BrokenProcessPool:
-            self._close(pool)
+            self._forget(pool)
             raise TranscodingError("the codec crashed or took too much") from None
+
+    def close(self) -> None:
+        """End the processes; the next image starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
     def _open(self) -> ProcessPoolExecutor:
         with self._lock:
@@ -44,7 +51,7 @@ class Workshop:
                 )
             return self._pool
 
-    def _close(self, pool: ProcessPoolExecutor) -> None:
+    def _forget(self, pool: ProcessPoolExecutor) -> None:
         with self._lock:
             if self._pool is pool:
                 self._pool = None

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 Originator = tuple[str, int]  # AE title and Message ID of a C-MOVE
 NO_CONTEXT, CANNOT = 0x0122, 0xC000  # SOP class not supported; we cannot send it
 READ_AHEAD = 8 << 20  # bytes of the next data set that are read while the peer is busy
+AT_ONCE = 1 << 20  # bytes for one system call, where they are not the last
 _FALLBACKS = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
@@ -146,13 +147,14 @@ class StorageUser:
         )
         number, max_pdu = parcel.context.identifier, association.max_pdu
         pieces: list[Buffer] = list(messages.fragments(number, command, None, max_pdu=max_pdu))
-        gone = 0
+        gone = written = 0
         for chunk in _whole(parcel):
             gone += len(chunk)
             last = gone == parcel.size
             pieces += messages.data_set_pieces(number, chunk, max_pdu=max_pdu, last=last)
-            association.wire.send_pieces(pieces)
-            pieces = []
+            if last or gone - written >= AT_ONCE:
+                association.wire.send_pieces(pieces)
+                pieces, written = [], gone
         return message_id
 
 

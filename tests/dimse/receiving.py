@@ -27,6 +27,7 @@ class Receiver:
 
     def __init__(self, answer: Answer, sop_classes: Sequence[str], syntaxes: Sequence[str]) -> None:
         self.got: list[FileDataset] = []
+        self.data_sets: list[bytes] = []
         self.originators: list[tuple[str | None, int | None]] = []
         self.associations = 0
         self.hang_up: Callable[[], None] = lambda: None
@@ -66,6 +67,7 @@ class Receiver:
             (asked.MoveOriginatorApplicationEntityTitle, asked.MoveOriginatorMessageID)
         )
         self.got.append(dcmread(BytesIO(event.encoded_dataset())))
+        self.data_sets.append(event.encoded_dataset(include_meta=False))
         return self.answer(str(asked.AffectedSOPInstanceUID))
 
 
