@@ -79,6 +79,14 @@ def instances(server: Server, studies: Sequence[str]) -> int:
     return sum(int(one) for one in re.findall(r"\(0020,1208\) IS \[ *(\d+)", said))
 
 
+def echo(server: Server) -> float:
+    """C-ECHO; seconds of the whole echoscu process."""
+    command = _call("echoscu", server)
+    began = time.perf_counter()
+    run(command, environment=environment(nodelay=server.nodelay), seconds=60)
+    return time.perf_counter() - began
+
+
 @dataclass(frozen=True)
 class Found:
     seconds: float  # of the whole findscu process
