@@ -81,7 +81,6 @@ SECTIONS: tuple[Any, ...] = (
                 "forget_password",
                 "tls",
             ),
-            "classes": ("collapse",),
         },
     ),
     (_("What it did last"), {"fields": ("last_seen_at", "echoed_at", "echo_result", "deeds")}),

@@ -15,7 +15,7 @@ from apps.orders.models import Order, Procedure, Referrer
 from apps.orders.services import OrderDetails, Request
 from apps.scheduling.models import Resource
 from apps.scheduling.services import BookingRefused, free_slots
-from apps.worklist.models import Device
+from apps.worklist.models import Device, WorklistQuery
 from apps.worklist.services.bookings import Visit
 
 LONGEST_TEXT = 4000  # characters of a reason or of clinical information
@@ -207,3 +207,5 @@ class WhyForm(forms.Form):
         max_length=64,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    # Which of its questions; none: the last one.
+    query = forms.ModelChoiceField(queryset=WorklistQuery.objects.all(), required=False)

@@ -4,13 +4,14 @@ import threading
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom.association import Association
 
 from apps.audit.models import Event, Kind
 from apps.dimse.listener import Listener
-from apps.worklist.models import Device, ScheduledStep
+from apps.worklist.models import Device, ScheduledStep, WorklistQuery
 from tests.dimse.conftest import Dial
 from tests.factories import PatientIdentifierFactory, ScheduledStepFactory
 
@@ -108,6 +109,43 @@ def test_what_was_shown_is_journalled_once(listener: Listener, dial: Dial, devic
     assert event.subject_id == str(device.pk)
     assert event.details["steps"] == [step.identifier]
     assert event.details["keys"] == ["ScheduledProcedureStepSequence.Modality"]
+
+
+def test_a_question_is_kept_with_its_answer(listener: Listener, dial: Dial, device: Device) -> None:
+    other = ScheduledStepFactory.create(modality="MR")
+    ScheduledStepFactory.create()
+    association = dial(listener, WORKLIST)
+    for _ in range(2):
+        answers(association, query(Modality="CT"))
+    association.release()
+    kept = WorklistQuery.objects.get()
+    assert (kept.device, kept.answers, kept.times) == (device, 1, 2)
+    assert [miss["step"] for miss in kept.misses] == [other.identifier]
+
+
+def test_an_answer_does_not_depend_on_being_written_down(
+    listener: Listener, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OperationalError("disk full")
+
+    monkeypatch.setattr("apps.dimse.handlers.worklist.keep_query", fail)
+    ScheduledStepFactory.create()
+    association = dial(listener, WORKLIST)
+    for _ in range(2):
+        assert (len(answers(association, query())[0]), association.is_established) == (1, True)
+
+
+def test_names_are_as_long_as_the_device_can_take(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    step = ScheduledStepFactory.create()
+    patient = step.requested_procedure.order.patient
+    patient.family_name, patient.given_name = "Featherstonehaugh", "Maximilian"
+    patient.save()
+    Device.objects.filter(pk=device.pk).update(name_length=20)
+    lines = [one for _, one in dial(listener, WORKLIST).send_c_find(query(), WORKLIST) if one]
+    assert [str(line.PatientName) for line in lines] == ["Featherstonehaugh"]
 
 
 @pytest.mark.parametrize("count", [4])

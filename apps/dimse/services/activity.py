@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from apps.audit.models import Event
+from apps.audit.models import Event, Kind
 from apps.worklist.models import Device, PerformedStep, WorklistQuery
 
 MOST = 8
@@ -34,8 +34,14 @@ def last_deeds(device: Device) -> list[Deed]:
 
 def _queries(device: Device) -> list[Deed]:
     rows = WorklistQuery.objects.filter(device=device)[:3]
-    text = _("asked for the worklist (%(times)d times in a row): %(count)d answers")
-    return [Deed(row.asked_at, text % {"times": row.times, "count": row.answers}) for row in rows]
+    return [Deed(row.asked_at, _asked(row)) for row in rows]
+
+
+def _asked(row: WorklistQuery) -> str:
+    count = {"count": row.answers, "times": row.times}
+    if row.times == 1:
+        return _("asked for the worklist: %(count)d answers") % count
+    return _("asked for the worklist (%(times)d times in a row): %(count)d answers") % count
 
 
 def _steps(device: Device) -> list[Deed]:
@@ -50,4 +56,5 @@ def _steps(device: Device) -> list[Deed]:
 
 def _events(device: Device) -> list[Deed]:
     about = Event.objects.filter(subject_type=Device._meta.label, subject_id=str(device.pk))
+    about = about.exclude(kind=Kind.WORKLIST_QUERIED)  # told above
     return [Deed(row.at, str(row.get_kind_display())) for row in about.order_by("-id")[:MOST]]

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
@@ -46,4 +47,4 @@ class WorklistQuery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.device_id} {self.asked_at:%Y-%m-%d %H:%M:%S}"
+        return f"{timezone.localtime(self.asked_at):%Y-%m-%d %H:%M:%S}"

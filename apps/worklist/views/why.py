@@ -32,11 +32,13 @@ class Why(TemplateView):
         )
 
     def _explained(self, form: WhyForm, device: Device) -> dict[str, Any]:
-        last = WorklistQuery.objects.last_of(device)
+        chosen: WorklistQuery | None = form.cleaned_data["query"]
+        if chosen is None or chosen.device_id != device.pk:
+            chosen = WorklistQuery.objects.last_of(device)
         orders = visible(self.request.user, Order)
         steps = ScheduledStep.objects.numbered(form.cleaned_data["number"])
         found = list(steps.filter(requested_procedure__order__in=orders)[:MOST_STEPS])
-        return {"last": last, "explanations": explain(found, device, query=last)}
+        return {"asked": chosen, "explanations": explain(found, device, query=chosen)}
 
 
 def _shown(query: WorklistQuery) -> dict[str, Any]:
