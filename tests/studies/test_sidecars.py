@@ -1,5 +1,7 @@
 """Corrections outlive the index: they lie beside the files and come back with them."""
 
+from typing import Any
+
 import pytest
 
 from apps.audit.models import Event
@@ -36,7 +38,8 @@ def corrected(spool: Spool, origin: Origin) -> bytes:
     drop_newcomer(Conflict.objects.get(), reason="sent twice", origin=origin)
     series = Instance.objects.get().series
     person = Origin(protocol="web", user=make_user())
-    how = {"reason": "typed wrong", "source": Correction.Source.PERSON, "origin": person}
+    how: dict[str, Any] = {"source": Correction.Source.PERSON, "origin": person}
+    how["reason"] = "typed wrong"
     number, knee = Change("00100020", "LO", ["H1"]), Change("00180015", "CS", ["KNEE"])
     undone = correct_study(series.study, changes=[Change("00200010", "SH", ["7"])], **how)
     undo_correction(undone[0], origin=person)
