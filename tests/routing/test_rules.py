@@ -101,6 +101,13 @@ def test_why_a_rule_does_not_fit_is_said(make_study: MakeStudy, workstation: Dev
     assert said["Nowhere"] == "none of its destinations may be sent this study"
 
 
+def test_a_rejected_study_is_sent_nowhere(make_study: MakeStudy, workstation: Device) -> None:
+    rule(workstation)
+    study = make_study()
+    study.status = Study.Status.REJECTED
+    assert sent_to(study) == []
+
+
 def test_a_study_is_not_sent_back_to_where_it_all_came_from(
     make_study: MakeStudy, workstation: Device
 ) -> None:

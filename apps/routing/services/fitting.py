@@ -80,6 +80,7 @@ def _why_not(rule: Rule, facts: Facts) -> str:
     study = facts.study
     wanted = rule.modality_list
     checks = (
+        (study.status == Study.Status.REJECTED, _("the study was rejected")),
         (rule.matched_only and study.match != "matched", _("the study has no order")),
         (wanted and not set(wanted) & set(study.modality_list), _("another modality")),
         (not _came_from(rule, facts), _("sent by another device")),
