@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.admin import PolicyAdmin
@@ -45,7 +46,7 @@ class WorklistQueryAdmin(PolicyAdmin[WorklistQuery]):
 
     @admin.display(description=_("asked for"))
     def narrowed(self, query: WorklistQuery) -> str:
-        return format_html_join("", "<div>{}: {}</div>", asked_of(query)) or _("everything")
+        return format_html_join("", "<div>{}: {}</div>", asked_of(query)) or gettext("everything")
 
     @admin.display(description=_("not shown, and why"))
     def not_shown(self, query: WorklistQuery) -> str:

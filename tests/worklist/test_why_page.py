@@ -26,7 +26,7 @@ def asked(device: Device, modality: str, **told: Any) -> WorklistQuery:
     )
 
 
-def look(client: Client, **values: object) -> str:
+def look(client: Client, **values: str | int) -> str:
     page = client.get(reverse("worklist:why"), values)
     assert page.status_code == 200
     return " ".join(page.text.split())
