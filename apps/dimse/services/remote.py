@@ -110,7 +110,8 @@ def find_remote_studies(device: Device, wanted: Wanted, *, origin: Origin) -> An
     uids = [_text(one, "StudyInstanceUID") for one in found]
     known = Study.objects.filter(study_instance_uid__in=uids)
     here = dict(known.values_list("study_instance_uid", "instance_count"))
-    return Answers([_study(one, here) for one in found], more)
+    rows = [_study(one, here) for one in found]
+    return Answers(sorted(rows, key=lambda one: one.study_date or date.min, reverse=True), more)
 
 
 def find_remote_series(device: Device, study_instance_uid: str) -> Answers:
