@@ -1,5 +1,6 @@
 """Data sets of requests and responses that are not images: read with limits, written."""
 
+import struct
 from io import BytesIO
 
 from pydicom.dataset import Dataset
@@ -9,12 +10,19 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 MAX_DEPTH = 64
+# Elements and items of one data set: a commitment request of 30,000 images has as many. Each
+# costs up to a kilobyte and 60 microseconds, and may be as short as eight bytes.
+MAX_ELEMENTS = 100_000
 # By preference. (implicit VR, little endian)
 ENCODINGS = {
     str(ExplicitVRLittleEndian): (False, True),
     str(ImplicitVRLittleEndian): (True, True),
     str(ExplicitVRBigEndian): (False, False),
 }
+
+
+LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+DELIMITERS, ITEM, UNDEFINED = 0xFFFE, (0xFFFE, 0xE000), 0xFFFFFFFF
 
 
 class UnreadableError(ValueError):
@@ -25,6 +33,7 @@ def decode(raw: bytes, transfer_syntax: str, *, max_depth: int = MAX_DEPTH) -> D
     """A data set, read to its last sequence item; raises UnreadableError."""
     implicit, little = ENCODINGS[transfer_syntax]
     try:
+        _check_count(raw, implicit=implicit, order="<" if little else ">")
         dataset = read_dataset(BytesIO(raw), implicit, little)
         _visit(dataset, max_depth)
     except UnreadableError:
@@ -42,6 +51,36 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     target.is_implicit_VR, target.is_little_endian = ENCODINGS[transfer_syntax]
     write_dataset(target, dataset)
     return target.getvalue()
+
+
+def _check_count(raw: bytes, *, implicit: bool, order: str) -> None:
+    """Raises UnreadableError for too many elements, before any of them is made."""
+    tag, short, long = (struct.Struct(f"{order}{code}") for code in ("HH", "H", "L"))
+    position = 0
+    for _ in range(MAX_ELEMENTS):
+        if position + 8 > len(raw):
+            return
+        group, _element = tag.unpack_from(raw, position)
+        vr = raw[position + 4 : position + 6]
+        if implicit or group == DELIMITERS:
+            (length,) = long.unpack_from(raw, position + 4)
+            position += 8
+        elif vr in LONG_VRS:
+            (length,) = long.unpack_from(raw, position + 8)
+            position += 12
+        else:
+            (length,) = short.unpack_from(raw, position + 6)
+            position += 8
+        if not _holds_items(raw, position, group, length, tag):
+            position += length
+    raise UnreadableError("too many elements")
+
+
+def _holds_items(raw: bytes, position: int, group: int, length: int, tag: struct.Struct) -> bool:
+    """Is this an item, or does what begins here look like items? Then they are counted too."""
+    if group == DELIMITERS or length == UNDEFINED:
+        return True
+    return length >= 8 and len(raw) - position >= 8 and tag.unpack_from(raw, position) == ITEM
 
 
 def _visit(dataset: Dataset, depth: int) -> None:

@@ -264,6 +264,33 @@ def test_nesting_is_read_to_its_limit(depth: int) -> None:
             decode(raw, str(ImplicitVRLittleEndian))
 
 
+ELEMENT, ITEM = b"\x08\0\x50\0\0\0\0\0", b"\xfe\xff\0\xe0\0\0\0\0"
+PRIVATE = struct.pack("<HHL", 0x0009, 0x1001, 0)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        PRIVATE * 1_000_000,
+        b"\x08\0\x40\x11" + struct.pack("<L", 8_000_000) + ITEM * 1_000_000,
+        b"\x08\0\x40\x11\xff\xff\xff\xff" + ITEM * 1_000_000,
+        b"\x08\0\x40\x11\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff" + ELEMENT * 200_000,
+    ],
+)
+def test_a_million_elements_are_counted_before_they_are_made(raw: bytes) -> None:
+    begun = time.monotonic()
+    with pytest.raises(UnreadableError, match="too many elements"):
+        decode(raw, str(ImplicitVRLittleEndian))
+    assert time.monotonic() - begun < 2
+
+
+def test_many_items_are_read() -> None:
+    uid = struct.pack("<HHL", 0x0008, 0x1155, 6) + b"2.25.1"
+    items = (b"\xfe\xff\0\xe0" + struct.pack("<L", len(uid)) + uid) * 3000
+    raw = b"\x08\0\x99\x11" + struct.pack("<L", len(items)) + items
+    assert len(decode(raw, str(ImplicitVRLittleEndian)).ReferencedSOPSequence) == 3000
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=400))
 def test_any_command_set_is_read_or_refused(raw: bytes) -> None:

@@ -111,6 +111,14 @@ def deep_sequences(running: Running) -> None:
         assert struct.pack("<HHLH", 0, 0x0900, 2, 0) not in said
 
 
+def a_million_elements(running: Running) -> None:
+    data = struct.pack("<HHL", 0x0009, 0x1001, 0) * 1_000_000
+    for sop_class, field in ((FIND, QUERY), (WORKLIST, QUERY), (MPPS, CREATE)):
+        said = send(begun(running, sop_class), command(field, sop_class), data)
+        assert said[:1] == b"\x04"
+        assert struct.pack("<HHLH", 0, 0x0900, 2, 0) not in said
+
+
 def deep_objects(running: Running) -> None:
     """They are kept as they are: nothing looks into them here."""
     for number, depth in enumerate((240, 20_000), start=500):
@@ -156,6 +164,7 @@ ATTACKS: tuple[Attack, ...] = (
     a_pdu_of_a_gigabyte,
     a_message_that_never_ends,
     deep_sequences,
+    a_million_elements,
     deep_objects,
     a_deflated_bomb,
     garbage,
