@@ -89,7 +89,9 @@ def answer(device: Device, proposal: Proposal, offer: Offer) -> Answer:
     abstract = offer.abstract_syntax
     scu, scp = _roles(device, proposal, abstract)
     result = _result(device, abstract, may=scu or scp)
-    taken = transfer_syntax_for(abstract, offer.transfer_syntaxes) if result == ACCEPTED else None
+    taken = None
+    if result == ACCEPTED:
+        taken = transfer_syntax_for(abstract, offer.transfer_syntaxes, given=scp)
     if result == ACCEPTED and taken is None:
         result = TRANSFER_UNKNOWN
     syntax = taken or offer.transfer_syntaxes[0]
@@ -125,10 +127,19 @@ def _roles(device: Device, proposal: Proposal, abstract_syntax: str) -> tuple[bo
     return scu and allowed(device, abstract_syntax), scp and may_be_scp
 
 
-def transfer_syntax_for(abstract_syntax: str, proposed: Sequence[str]) -> str | None:
-    """The transfer syntax we take: for images the one they are in, for messages ours."""
+def transfer_syntax_for(
+    abstract_syntax: str, proposed: Sequence[str], *, given: bool = False
+) -> str | None:
+    """The transfer syntax we take: for images the one they are in, for messages ours.
+
+    `given`: images that the peer gets from us. What they are stored in is not known yet, and
+    a plain one can be made of nearly all; who wants them as stored proposes that by itself.
+    """
     if abstract_syntax in RIGHTS:
         return next((uid for uid in ENCODINGS if uid in proposed), None)
+    plain = [uid for uid in ENCODINGS if uid in proposed and uid != ExplicitVRBigEndian]
+    if given and plain:
+        return plain[0]
     readable = [uid for uid in proposed if uid not in REFUSED_SYNTAXES and valid_uid(uid)]
     wanted = [uid for uid in readable if uid not in LESS_WANTED]
     return next(iter([*wanted, *readable]), None)

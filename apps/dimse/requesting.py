@@ -145,7 +145,7 @@ def _context(answered: Any, wanted: Sequence[Wanted]) -> Context:
     taken = str(answered.transfer_syntax[0])
     if taken not in proposed:
         raise ValueError("a transfer syntax that was not proposed")
-    return Context(answered.context_id, abstract, taken)
+    return Context(answered.context_id, abstract, taken, scu_role=False, scp_role=True)
 
 
 def _why_not(kind: int, body: bytes) -> str:

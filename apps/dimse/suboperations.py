@@ -76,8 +76,9 @@ class StorageUser:
         self._preferred = association.device.preferred_syntax
         self._contexts: dict[str, dict[str, Context]] = {}
         for context in association.contexts.values():
-            by_syntax = self._contexts.setdefault(context.abstract_syntax, {})
-            by_syntax.setdefault(context.transfer_syntax, context)
+            if context.scp_role:  # else the peer sends in it, and takes nothing
+                by_syntax = self._contexts.setdefault(context.abstract_syntax, {})
+                by_syntax.setdefault(context.transfer_syntax, context)
 
     def store(
         self, instances: Iterable[Instance], *, stopped: Callable[[], bool]

@@ -6,10 +6,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
@@ -18,9 +19,10 @@ from apps.dimse import offers
 from apps.dimse.listener import Listener
 from apps.worklist.models import Device
 from tests.dimse.conftest import Tool
-from tests.dimse.receiving import CT, keep_images
+from tests.dimse.receiving import CT, keep, keep_images
 from tests.dimse.test_move import counts, identifier
 
+JPEG = "CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm"
 Answers = list[tuple[Dataset, Dataset | None]]
 
 
@@ -39,7 +41,7 @@ class Getter:
         port: int,
         *,
         answer: Callable[[str], int] = lambda _uid: 0,
-        syntax: str = ExplicitVRLittleEndian,
+        syntax: str | list[UID] = ExplicitVRLittleEndian,
         storage: str = CT,
     ) -> None:
         self.got: list[Dataset] = []
@@ -125,6 +127,14 @@ def test_a_peer_that_takes_implicit_vr_only_gets_that(listener: Listener) -> Non
 
 
 @pytest.mark.usefixtures("device")
+def test_a_context_of_several_syntaxes_gets_plain_images(listener: Listener) -> None:
+    keep_images(1)
+    getter = Getter(listener.port, syntax=[JPEGLosslessSV1, ExplicitVRLittleEndian])
+    assert counts(getter.get(StudyInstanceUID="2.25.7")[-1][0]) == (None, 1, 0, 0)
+    assert getter.got[0].file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+
+
+@pytest.mark.usefixtures("device")
 def test_a_cancelled_get_tells_what_remains(listener: Listener) -> None:
     keep_images(60)
     getter = Getter(listener.port)
@@ -185,10 +195,39 @@ def test_a_get_is_journalled(listener: Listener) -> None:
 def test_the_listener_survives_a_peer_that_vanishes_while_it_gets(listener: Listener) -> None:
     keep_images(5)
     getter = Getter(listener.port)
-    getter.answer = lambda _uid: getter.association.abort() or 0
+
+    def hang_up(_uid: str) -> int:
+        getter.association.abort()
+        return 0
+
+    getter.answer = hang_up
     getter.get(StudyInstanceUID="2.25.7")
     again = Getter(listener.port)
     assert counts(again.get(StudyInstanceUID="2.25.7")[-1][0]) == (None, 5, 0, 0)
+
+
+@pytest.mark.peer
+@pytest.mark.samples
+@pytest.mark.usefixtures("device")
+def test_a_compressed_image_reaches_a_peer_that_reads_plain_ones(
+    listener: Listener, tool: Tool, tmp_path: Path, samples: Path
+) -> None:
+    path = samples / "dicom" / "cornerstone" / JPEG
+    keep(path.read_bytes())
+    original = dcmread(path)
+    folder = tmp_path / "got"
+    folder.mkdir()
+    done = tool(
+        "getscu", "-S", "-aet", "CT1", "-aec", "OPENPACS", "-od", folder,
+        "-k", "QueryRetrieveLevel=STUDY",
+        "-k", f"StudyInstanceUID={original.StudyInstanceUID}",
+        "127.0.0.1", listener.port,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.iterdir()
+    got = dcmread(found)
+    assert got.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert np.array_equal(got.pixel_array, original.pixel_array)
 
 
 @pytest.mark.peer

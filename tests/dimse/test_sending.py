@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from apps.dimse import sending
 from apps.dimse.sending import send_instances
@@ -14,12 +16,18 @@ from apps.dimse.services.calling import DeviceWithoutAddress
 from apps.dimse.suboperations import Result
 from apps.studies.models import Instance
 from tests.dimse.conftest import ct_image
-from tests.dimse.receiving import as_file, keep, keep_images, receiver
+from tests.dimse.receiving import CT, as_file, keep, keep_images, receiver
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 
 pytestmark = pytest.mark.usefixtures("threads_db")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def secondary_capture(uid: str) -> Dataset:
+    made = ct_image(uid)
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
+    return made
 
 
 def test_images_arrive_in_order_as_they_are_stored() -> None:
@@ -75,9 +83,7 @@ def test_an_image_goes_out_in_pdus_no_longer_than_the_peer_takes() -> None:
 
 def test_a_class_that_the_peer_does_not_take_fails_alone() -> None:
     uids = keep_images(2)
-    other = ct_image("2.25.5900")
-    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = SECONDARY_CAPTURE
-    keep(as_file(other))
+    keep(as_file(secondary_capture("2.25.5900")))
     with receiver() as peer:
         sent = send_instances(peer.device(), Instance.objects.all())
     assert sorted(uid for uid, _status in sent.sent) == uids
@@ -98,10 +104,8 @@ def test_a_file_that_is_gone_fails_alone(tmp_path: Path, caplog: pytest.LogCaptu
 def test_many_classes_are_spread_over_associations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "MOST_CONTEXTS", 2)
     keep_images(2)
-    other = ct_image("2.25.5900")
-    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = SECONDARY_CAPTURE
-    keep(as_file(other))
-    with receiver(sop_classes=(str(ct_image("2.25.1").SOPClassUID), SECONDARY_CAPTURE)) as peer:
+    keep(as_file(secondary_capture("2.25.5900")))
+    with receiver(sop_classes=(CT, SECONDARY_CAPTURE)) as peer:
         sent = send_instances(peer.device(), Instance.objects.all())
         assert peer.associations == 2
     assert len(sent.sent) == 3
