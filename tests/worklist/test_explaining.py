@@ -10,7 +10,13 @@ from pydicom.sequence import Sequence
 from apps.dicom.keys import Key, parse_keys
 from apps.orders.models import Order
 from apps.worklist.models import Device, ScheduledStep, WorklistQuery
-from apps.worklist.services.explaining import asked_of, explain, forget_queries, keep_query
+from apps.worklist.services.explaining import (
+    FRESH_TIMES,
+    asked_of,
+    explain,
+    forget_queries,
+    keep_query,
+)
 from apps.worklist.tasks import forget_worklist_queries
 from tests.factories import DeviceFactory, PatientIdentifierFactory, ScheduledStepFactory
 
@@ -84,6 +90,19 @@ def test_the_same_question_with_the_same_answer_counts_up() -> None:
     assert ask(device, Modality="MR").times == 2
     ScheduledStep.objects.filter(pk=step.pk).update(modality="MR")
     assert ask(device, Modality="MR").times == 1
+
+
+def test_a_device_that_polls_has_its_misses_looked_at_now_and_then(
+    django_assert_max_num_queries: Any,
+) -> None:
+    device = DeviceFactory.create()
+    ask(device, Modality="MR")
+    ScheduledStepFactory.create()
+    with django_assert_max_num_queries(5):
+        assert ask(device, Modality="MR").misses == []
+    for _ in range(FRESH_TIMES):
+        query = ask(device, Modality="MR")
+    assert [miss["key"] for miss in query.misses] == ["Modality"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from apps.worklist.datasets import worklist_line
 from apps.worklist.models import Device, ScheduledStep, WorklistQuery
 
 SAMPLE, SAMPLE_HOURS = 25, 12  # steps a query is held against, around now
+FRESH_SECONDS, FRESH_TIMES = 60, 10
 KEPT_KEYS, KEPT_VALUES, KEPT_LENGTH = 100, 20, 64
 MAY_CONNECT, MAY_READ = "may-connect", "may-read"
 RULES: dict[str, Promise] = {
@@ -72,18 +73,32 @@ def keep_query(
 
     Names and dates of birth that were asked for are not kept, only that they were given.
     """
-    asked = {"keys": _kept_keys(keys), "zone_minutes": _minutes(zone)}
-    told = {"answers": len(shown), "cut": cut, "misses": _misses(device, keys, zone, shown)}
-    now = clock.now()
+    said = {
+        "keys": _kept_keys(keys),
+        "zone_minutes": _minutes(zone),
+        "answers": len(shown),
+        "cut": cut,
+    }
     with transaction.atomic():
         last = WorklistQuery.objects.last_of(device)
-        if last and all(getattr(last, name) == value for name, value in (asked | told).items()):
-            last.asked_at, last.times, last.milliseconds = now, last.times + 1, milliseconds
-            last.save(update_fields=["asked_at", "times", "milliseconds"])
-            return last
-        return WorklistQuery.objects.create(
-            device=device, asked_at=now, milliseconds=milliseconds, **asked, **told
-        )
+        if last and not _says(last, said):
+            last = None
+        misses = last.misses if last and _fresh(last) else _misses(device, keys, zone, shown)
+        if last is None or misses != last.misses:
+            last = WorklistQuery(device=device, times=0, misses=misses, **said)
+        last.asked_at, last.times, last.milliseconds = clock.now(), last.times + 1, milliseconds
+        last.save()
+    return last
+
+
+def _says(query: WorklistQuery, said: dict[str, Any]) -> bool:
+    return all(getattr(query, name) == value for name, value in said.items())
+
+
+def _fresh(query: WorklistQuery) -> bool:
+    """Looking why steps are missing costs more than the query: not at each of many polls."""
+    age = clock.now() - query.asked_at
+    return age < timedelta(seconds=FRESH_SECONDS) and query.times % FRESH_TIMES != 0
 
 
 def forget_queries(*, before: datetime) -> int:
