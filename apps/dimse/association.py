@@ -58,6 +58,7 @@ class Association:
         self.pending: list[Pending] = []
         # Takes the answers of the peer to requests of ours (N-EVENT-REPORT).
         self.on_response: Callable[[Request], None] = lambda _response: None
+        self.put_off: list[Callable[[], None]] = []  # until the peer need not wait for it
         self.max_pdu = max_pdu
         self._between = True
         self._fragments = self._read_fragments()

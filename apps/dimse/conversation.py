@@ -41,10 +41,12 @@ class Conversation:
         finally:
             announce(association)
             report_elsewhere(association)
+            self._catch_up()
 
     def _answer(self, request: Request) -> None:
         if request.command.field != C_STORE_RQ:
             close_old_connections()  # a store needs no database
+        self._catch_up()
         try:
             handler_for(request)(request)
         except (ReleasedError, wire.PeerGoneError, wire.ProtocolError, wire.StoppedError):
@@ -68,6 +70,17 @@ class Conversation:
         """The peer is silent between two messages."""
         announce(self.association)
         report_here(self.association)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Do what was put off: entries of the journal, mostly."""
+        put_off, self.association.put_off = self.association.put_off, []
+        try:
+            for one in put_off:
+                one()
+        except DatabaseError as error:
+            title, kind = self.association.device.ae_title, type(error).__name__
+            logger.error("not journalled what %s did: %s", title, kind)  # noqa: TRY400
 
 
 def abort(link: wire.Wire, error: wire.ProtocolError) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from contextlib import closing
+from functools import partial
 
 from django.conf import settings
 
@@ -41,13 +42,15 @@ def find_studies(request: Request) -> None:
         answers.flush()
         _refuse(request, error)
     association = request.association
-    note_studies_query(
+    note = partial(
+        note_studies_query,
         association.device,
         level=question.level,
         keys=question.keys,
         count=answers.count,
         origin=association.origin,
     )
+    association.put_off.append(note)
 
 
 class _Answers:
