@@ -239,6 +239,7 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "study-matched": ["apps.reports.tasks.prepare_report", "apps.routing.tasks.route_study"],
     "study-complete": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
     "study-extended": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
+    "patient-updated": ["apps.studies.tasks.follow_patients"],
     "study-corrected": ["apps.studies.tasks.keep_overlay"],
     "correction-undone": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.audit.models import Event
 from apps.audit.services import SYSTEM, Origin
 from apps.studies.models import Study
-from apps.studies.services import settle_study, store_instances, write_sidecar
+from apps.studies.services import follow_patient, settle_study, store_instances, write_sidecar
 from apps.studies.spool import default_spool
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,14 @@ def settle_quiet_studies() -> None:
 def keep_overlay(event_id: int) -> None:
     """Write down beside the files what is laid over a study, after it changed."""
     write_sidecar(Event.objects.get(pk=event_id).study_instance_uid)
+
+
+@shared_task
+def follow_patients(event_id: int) -> None:
+    """Show the studies of a patient as the record says since it was updated."""
+    patient = Event.objects.get(pk=event_id).patient_id
+    for study in Study.objects.filter(patient=patient, match=Study.Match.MATCHED):
+        follow_patient(study, origin=SYSTEM)
 
 
 class Lane:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from apps.audit.services import Origin
+from apps.audit.models import Kind
+from apps.audit.services import Origin, record
 from apps.dicom.amending import Change
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient
@@ -17,6 +19,7 @@ from apps.studies.services import (
     unmatch_study,
 )
 from apps.studies.spool import Spool
+from apps.studies.tasks import follow_patients
 from tests.dicom.objects import ct_image, part10
 from tests.factories import (
     OrderFactory,
@@ -152,6 +155,22 @@ def test_a_corrected_number_finds_the_order(
     study.refresh_from_db()
     assert study.match == Study.Match.MATCHED
     assert study.patient_identifier == "P0000001"
+
+
+def test_an_updated_patient_is_followed(
+    spool: Spool, origin: Origin, procedure: RequestedProcedure
+) -> None:
+    instance = arrive(spool, origin)
+    patient = procedure.order.patient
+    patient.family_name = "Schmidt"
+    patient.save()
+    with transaction.atomic():
+        event = record(Kind.PATIENT_UPDATED, patient, origin=origin, patient_id=patient.pk)
+    for _ in range(2):
+        follow_patients(event.pk)
+    assert Study.objects.get().patient_name == "Schmidt^Jörg"
+    assert sent(instance).PatientName == "Schmidt^Jörg"
+    assert [one.source for one in Correction.objects.all()] == [Correction.Source.PATIENT]
 
 
 def test_a_site_may_leave_its_images_alone(

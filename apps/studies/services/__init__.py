@@ -1,6 +1,7 @@
 """The verbs of the studies room."""
 
 from apps.studies.services.arriving import coerces, forget_rules
+from apps.studies.services.coercing import follow_patient
 from apps.studies.services.comparing import Compared, compared
 from apps.studies.services.correcting import (
     NotCorrectableError,
@@ -52,6 +53,7 @@ __all__ = [
     "correctable",
     "discard_file",
     "drop_newcomer",
+    "follow_patient",
     "forget_rules",
     "header_json",
     "is_complete",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 from pydicom.datadict import dictionary_VR
 
@@ -20,7 +21,12 @@ REQUESTED_PROCEDURE_ID = "00400275/0/00401001"
 
 
 def coerce_from_order(
-    study: Study, procedures: Sequence[RequestedProcedure], *, origin: Origin
+    study: Study,
+    procedures: Sequence[RequestedProcedure],
+    *,
+    origin: Origin,
+    source: Correction.Source = Correction.Source.ORDER,
+    reason: str = "",
 ) -> None:
     """Show what patient and order say where the images say something else.
 
@@ -35,15 +41,30 @@ def coerce_from_order(
         correct_study(
             study,
             changes=changes,
-            reason=_("as order %(order)s says") % {"order": procedures[0].order},
-            source=Correction.Source.ORDER,
+            reason=reason or _("as order %(order)s says") % {"order": procedures[0].order},
+            source=source,
             origin=origin,
         )
 
 
+def follow_patient(study: Study, *, origin: Origin) -> None:
+    """Show a matched study as the record of its patient says now."""
+    with transaction.atomic():
+        row = Study.objects.select_for_update().get(pk=study.pk)
+        if row.match == Study.Match.MATCHED:
+            coerce_from_order(
+                row,
+                list(row.procedures.select_related("order__referrer").order_by("pk")),
+                origin=origin,
+                source=Correction.Source.PATIENT,
+                reason=_("as the record of the patient says"),
+            )
+
+
 def undo_coercion(study: Study, *, origin: Origin) -> None:
     """Take back what an order said of a study that is not its own, the study being locked."""
-    undo_open(study, study.corrections.filter(source=Correction.Source.ORDER), origin=origin)
+    sources = (Correction.Source.ORDER, Correction.Source.PATIENT)
+    undo_open(study, study.corrections.filter(source__in=sources), origin=origin)
 
 
 def _differences(study: Study, patient: Patient, asked: RequestedProcedure) -> Iterator[Change]:
