@@ -20,7 +20,7 @@ _NEVER = {
 _LATER = {
     0x0110: _("it could not process this"),
     0x0213: _("it is out of resources"),
-    UNREADABLE: _("the image could not be sent or read"),
+    UNREADABLE: _("the connection broke, or the image could not be read"),
 }
 
 

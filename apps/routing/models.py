@@ -285,6 +285,14 @@ class Transfer(models.Model):
         return self.status in self.GIVEN_UP
 
     @property
+    def is_held(self) -> bool:
+        """It waits for somebody to switch its destination on, not for a time."""
+        images = self.content == self.Content.IMAGES
+        device = self.destination
+        may = device.may_receive if images else device.wants_availability
+        return self.status == self.Status.WAITING and not (device.active and may)
+
+    @property
     def is_under_way(self) -> bool:
         return self.status in self.UNDER_WAY
 

@@ -1,10 +1,13 @@
 """Carries waiting transfers to their destinations. No transaction is open while it does."""
 
+import functools
 import logging
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -39,8 +42,23 @@ RENEW_SECONDS = 10.0
 def send_due() -> int:
     """Try the transfers that are due, the most urgent first; returns how many were tried.
 
-    Several workers may do this at once: each destination is sent one thing at a time.
+    Several workers may do this at once: each destination is sent one thing at a time. Half
+    of a process's threads at most do, so that a slow destination leaves some for other work.
     """
+    if not _threads().acquire(blocking=False):
+        return 0
+    try:
+        return _round()
+    finally:
+        _threads().release()
+
+
+@functools.cache
+def _threads() -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(max(1, settings.OPENPACS_WORKER_THREADS // 2))
+
+
+def _round() -> int:
     for tried in range(ROUND):
         claim = claim_next()
         if claim is None:

@@ -164,6 +164,16 @@ def test_the_page_of_a_transfer_says_what_was_refused(as_role: As, failed: Trans
     assert "<script>x" not in page
 
 
+def test_what_waits_for_a_device_that_is_switched_off_says_so(
+    as_role: As, failed: Transfer
+) -> None:
+    Transfer.objects.update(status="waiting")
+    client, url = as_role("pacs-administrator"), reverse("routing:detail", args=[failed.pk])
+    assert "When the device may be sent this again" not in client.get(url).text
+    Device.objects.update(may_receive=False)
+    assert "When the device may be sent this again" in client.get(url).text
+
+
 def test_no_page_of_transfers_names_a_patient(as_role: As, failed: Transfer) -> None:
     client = as_role("pacs-administrator")
     for url in (reverse("routing:list"), reverse("routing:detail", args=[failed.pk])):

@@ -113,15 +113,6 @@ def test_the_database_refuses_two_at_a_time(study: Study, workstation: Device) -
         queued(study, workstation, status="sending", lease_until=until)
 
 
-def test_only_so_many_are_under_way_at_once(study: Study, settings: object) -> None:
-    settings.OPENPACS_WORKER_THREADS = 2  # type: ignore[attr-defined]
-    for number in range(3):
-        device = DeviceFactory.create(ae_title=f"D{number}", may_receive=True)
-        queued(study, device)
-    taken()
-    assert claim_next() is None
-
-
 def test_what_waits_for_a_destination_that_is_down_keeps_its_attempts(
     study: Study, workstation: Device, archive: Device
 ) -> None:

@@ -224,6 +224,20 @@ def test_what_is_dropped_while_it_is_sent_stops(
     assert the_transfer().status == "dropped"
 
 
+def test_some_threads_are_left_for_other_work(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(sending, "_threads", lambda: busy)
+    with receiver() as peer:
+        queued(make_study(1), peer.device())
+        busy.acquire()
+        assert send_due() == 0
+        busy.release()
+        assert send_due() == 1
+        assert send_due() == 0
+
+
 def test_workers_side_by_side_send_everything_once(make_study: MakeStudy) -> None:
     studies = [make_study(2) for _number in range(4)]
     with receiver() as one, receiver() as other:
