@@ -30,7 +30,7 @@ SECTIONS: tuple[Any, ...] = (
     (
         _("Where it is"),
         {
-            "fields": (("host", "port"), "active", "check_address", "max_associations"),
+            "fields": (("host", "port"), "tls", "active", "check_address", "max_associations"),
             "description": _(
                 "An AE title alone proves nothing: tie it to its address wherever addresses are "
                 "fixed, or to a certificate or password below."
@@ -79,7 +79,6 @@ SECTIONS: tuple[Any, ...] = (
                 "identity_user",
                 "new_password",
                 "forget_password",
-                "tls",
             ),
         },
     ),
