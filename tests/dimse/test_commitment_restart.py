@@ -79,11 +79,11 @@ class Modality:
         self.report = Dataset()
         entity = AE(ae_title="CT1")
         entity.add_supported_context(COMMITMENT, scu_role=False, scp_role=True)
-        self.server = entity.start_server(
+        server = entity.start_server(
             ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, self.receive)]
         )
-        assert self.server is not None
-        self.port = self.server.server_address[1]
+        assert server is not None
+        self.server, self.port = server, server.server_address[1]
 
     def receive(self, event: evt.Event) -> tuple[int, None]:
         self.report = event.event_information
