@@ -22,6 +22,9 @@ Fragment = tuple[int, int, memoryview]
 class ReleasedError(Exception):
     """The peer asks to end the association in good order (A-RELEASE-RQ)."""
 
+    def __str__(self) -> str:
+        return "released by the peer"
+
 
 @dataclass
 class Pending:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from django.db import connections
 
+from apps.dimse.association import ReleasedError
 from apps.dimse.requesting import MOST_CONTEXTS, Wanted, requested
 from apps.dimse.services.calling import CalledDeviceFailed
 from apps.dimse.suboperations import CANNOT, Originator, Result, StorageUser, wanted_contexts
@@ -198,8 +199,6 @@ class Belt:
         except CalledDeviceFailed as error:
             logger.warning("association to %s: %s", self._device.ae_title, error)
             self.refusal = error
-        except Exception:
-            logger.exception("sending to %s ended by an error of ours", self._device.ae_title)
         finally:
             connections.close_all()
             with self._condition:
@@ -217,12 +216,17 @@ class Belt:
                 for result in user.store(self._take(), stopped=lambda: self._stopped):
                     progress = True
                     self._heard(result)
-        except (PeerGoneError, ProtocolError) as error:
+        except CalledDeviceFailed:
+            raise
+        except (PeerGoneError, ProtocolError, ReleasedError) as error:
             logger.warning("association to %s broke: %s", self._device.ae_title, error)
-            for instance in unanswered:
-                self._heard(Result(instance, CANNOT))
-            return progress
-        return False
+        except Exception:
+            logger.exception("association to %s ended by an error of ours", self._device.ae_title)
+        else:
+            return False
+        for instance in unanswered:
+            self._heard(Result(instance, CANNOT))
+        return progress
 
     def _heard(self, result: Result) -> None:
         self._results.append(result)

@@ -109,7 +109,9 @@ class StorageUser:
             return self._parcel(instance)
         except (OSError, TranscodingError) as error:
             logger.warning("instance %s not sent: %s", instance.sop_instance_uid, error)
-            return Result(instance, CANNOT)
+        except Exception:
+            logger.exception("instance %s not sent", instance.sop_instance_uid)
+        return Result(instance, CANNOT)
 
     def _parcel(self, instance: Instance) -> Parcel | Result:
         """Raises OSError where the file is damaged, TranscodingError."""

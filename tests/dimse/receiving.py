@@ -1,5 +1,6 @@
 """Devices that are sent images: a storage SCP that answers as a test tells it to."""
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -25,7 +26,15 @@ Answer = Callable[[str], int]  # SOP Instance UID to the status of its C-STORE
 class Receiver:
     """`got`: what arrived, as files; `originators`: the C-MOVE that each C-STORE names."""
 
-    def __init__(self, answer: Answer, sop_classes: Sequence[str], syntaxes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        sop_classes: Sequence[str],
+        syntaxes: Sequence[str],
+        max_pdu: int,
+        tls: ssl.SSLContext | None,
+        **strict: Any,
+    ) -> None:
         self.got: list[FileDataset] = []
         self.data_sets: list[bytes] = []
         self.originators: list[tuple[str | None, int | None]] = []
@@ -34,11 +43,15 @@ class Receiver:
         self.answer = answer
         self.port = free_port()
         entity = AE(ae_title="DEST")
+        entity.maximum_pdu_size = max_pdu
+        for name, value in strict.items():
+            setattr(entity, name, value)
         for sop_class in sop_classes:
             entity.add_supported_context(sop_class, list(syntaxes))
         self._server: Any = entity.start_server(
             ("127.0.0.1", self.port),
             block=False,
+            ssl_context=tls,
             evt_handlers=[(evt.EVT_C_STORE, self._keep), (evt.EVT_CONN_OPEN, self._count)],
         )
 
@@ -77,8 +90,12 @@ def receiver(
     *,
     sop_classes: Sequence[str] = (CT,),
     syntaxes: Sequence[str] = PLAIN,
+    max_pdu: int = 16382,
+    tls: ssl.SSLContext | None = None,
+    **strict: Any,
 ) -> Iterator[Receiver]:
-    made = Receiver(answer, sop_classes, syntaxes)
+    """`strict`: further attributes of pynetdicom's AE."""
+    made = Receiver(answer, sop_classes, syntaxes, max_pdu, tls, **strict)
     try:
         yield made
     finally:

@@ -6,15 +6,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from apps.dimse import sending
+from apps.dimse import sending, suboperations
 from apps.dimse.sending import send_instances
 from apps.dimse.services import CalledDeviceFailed
 from apps.dimse.services.calling import DeviceWithoutAddress
 from apps.dimse.suboperations import Result
 from apps.studies.models import Instance
+from apps.studies.services import Outgoing, outgoing
 from tests.dimse.conftest import ct_image
 from tests.dimse.receiving import CT, as_file, keep, keep_images, receiver
 from tests.factories import DeviceFactory
@@ -79,6 +82,56 @@ def test_an_image_goes_out_in_pdus_no_longer_than_the_peer_takes() -> None:
     with receiver() as peer:
         send_instances(peer.device(), Instance.objects.all())
     assert peer.got[0].PixelData == image.PixelData
+
+
+def test_an_image_larger_than_what_is_read_ahead_arrives_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suboperations, "READ_AHEAD", 1 << 20)
+    image = ct_image("2.25.5999")
+    image.PixelData = os.urandom(5_000_000)
+    keep(as_file(image))
+    keep_images(1)
+    with receiver() as peer:
+        send_instances(peer.device(), Instance.objects.all())
+    assert sorted(peer.uids) == ["2.25.5000", "2.25.5999"]
+    (large,) = (one for one in peer.got if one.SOPInstanceUID == "2.25.5999")
+    assert large.PixelData == image.PixelData
+
+
+def test_a_peer_may_announce_that_it_takes_pdus_of_any_length() -> None:
+    image = ct_image("2.25.5999")
+    image.PixelData = os.urandom(400_000)
+    keep(as_file(image))
+    with receiver(max_pdu=0) as peer:
+        send_instances(peer.device(), Instance.objects.all())
+    assert peer.got[0].PixelData == image.PixelData
+
+
+def test_more_images_cost_hardly_more_queries() -> None:
+    keep_images(40)
+    with receiver() as peer:
+        device = peer.device()
+        with CaptureQueriesContext(connection) as few:
+            send_instances(device, Instance.objects.filter(number__lt=2))
+        with CaptureQueriesContext(connection) as many:
+            send_instances(device, Instance.objects.all())
+    assert len(many) == len(few) == 2
+
+
+def test_an_error_of_ours_fails_one_image_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = keep_images(3)
+
+    def broken(instance: Instance) -> Outgoing:
+        if instance.sop_instance_uid == uids[1]:
+            raise KeyError("ours")
+        return outgoing(instance)
+
+    monkeypatch.setattr(suboperations, "outgoing", broken)
+    with receiver() as peer:
+        sent = send_instances(peer.device(), Instance.objects.all())
+    assert sent.failed == [(uids[1], 0xC000)]
+    assert len(sent.sent) == 2
 
 
 def test_a_class_that_the_peer_does_not_take_fails_alone() -> None:

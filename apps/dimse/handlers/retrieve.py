@@ -21,7 +21,7 @@ from apps.studies.querysets import InstanceQuerySet
 from apps.worklist.models import Device
 
 logger = logging.getLogger(__name__)
-PENDING_SECONDS, PENDING_RESULTS = 1, 50  # how often a peer is told how far we are
+PENDING_SECONDS, PENDING_RESULTS = 0.4, 50  # how often a peer is told how far we are
 MOST_FAILED = 1000  # UIDs of 64 characters that fit one element of explicit VR
 # The unique key of each level (PS3.4 C.6.1.1, C.6.2.1).
 _UNIQUE = {
