@@ -8,8 +8,12 @@ from django.conf import LazySettings
 from pynetdicom.association import Association
 
 from apps.audit.models import Event, Kind
+from apps.dicom.matching import tag_of
+from apps.dimse.handlers import query
 from apps.dimse.listener import Listener
+from apps.studies.datasets import Level
 from apps.studies.models import Study
+from apps.studies.services.finding import Search
 from apps.studies.spool import Spool
 from apps.worklist.models import Device
 from tests.dimse.asking import PATIENT_ROOT, STUDY_ROOT, Answers, ask, identifier, keep
@@ -234,3 +238,42 @@ def test_a_device_that_may_not_query_is_refused(
     listener: Listener, dial: Dial, device: Device
 ) -> None:
     assert not dial(listener, STUDY_ROOT).is_established
+
+
+def test_a_query_is_cancelled_between_two_answers(
+    archive: None, listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "BATCH_BYTES", 0)
+    keep(spool, *({"StudyInstanceUID": f"2.25.7{number:03}"} for number in range(300)))
+    association = dial(listener, STUDY_ROOT)
+    asked = identifier(StudyInstanceUID="", PatientComments="")
+    seen, last = 0, -1
+    for status, line in association.send_c_find(asked, STUDY_ROOT, msg_id=7):
+        last, seen = status.Status, seen + (line is not None)
+        if seen == 1:
+            association.send_c_cancel(7, query_model=STUDY_ROOT)
+    assert last == 0xFE00
+    assert seen < 300
+    assert ask(association, identifier(StudyInstanceUID="2.25.1")).statuses == [0xFF00, 0]
+
+
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize(
+    ("level", "tags", "queries"),
+    [
+        (Level.STUDY, ["StudyInstanceUID", "PatientName", "ModalitiesInStudy"], 1),
+        (Level.STUDY, ["NumberOfPatientRelatedStudies", "SOPClassesInStudy"], 3),
+        (Level.STUDY, ["StudyInstanceUID", "PatientComments"], 3),
+        (Level.PATIENT, ["PatientID", "NumberOfPatientRelatedInstances"], 2),
+        (Level.SERIES, ["SeriesInstanceUID", "PatientName", "StudyDate"], 1),
+        (Level.IMAGE, ["SOPInstanceUID", "PatientName", "Modality"], 1),
+    ],
+)
+def test_answers_take_a_fixed_number_of_queries(
+    level: Level, tags: list[str], queries: int, django_assert_num_queries: Any
+) -> None:
+    wanted = [int(tag_of(name), 16) for name in tags]
+    headers = frozenset({0x00104000} & set(wanted))
+    search = Search(level=level, keys=[], tags=wanted, headers=headers)
+    with django_assert_num_queries(queries):
+        assert len(list(search.rows(limit=100, seconds=5))) > 2
