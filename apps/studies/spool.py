@@ -42,10 +42,11 @@ class Spool:
         try:
             _write_synced(partial, parts)
             os.rename(partial, final)  # noqa: PTH104 - no Path made for a name used once
+            sync_folder(self.incoming)
         except BaseException:
             Path(partial).unlink(missing_ok=True)
+            final.unlink(missing_ok=True)
             raise
-        sync_folder(self.incoming)
         return final
 
     def waiting(self) -> list[Path]:
