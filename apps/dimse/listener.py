@@ -120,7 +120,6 @@ class Listener:
 
     def _serve(self, newcomer: Newcomer) -> None:
         connection: socket.socket | SecureSocket = newcomer.connection
-        take_connection()
         try:
             if newcomer.encrypted:
                 connection = self._secured(newcomer)
@@ -151,6 +150,7 @@ class Listener:
             logger.warning("no association from %s: %s", newcomer.address, error)
             abort(link, error)
             return
+        take_connection()  # whoever says nothing keeps none from the others
         caller = _caller(connection, newcomer.address)
         found = self._find(proposal, caller)
         if isinstance(found, Rejection):
@@ -164,6 +164,8 @@ class Listener:
                 _reject(link, negotiation.LIMIT_EXCEEDED, newcomer.address)
                 return
             self._admit(newcomer.connection)
+            if offers.brings_images(proposal):
+                leave_connection()  # storing needs no database, and may last
             Conversation(_establish(link, proposal, found, newcomer.address)).run()
 
     def _find(self, proposal: Proposal, caller: Caller) -> Device | Rejection:

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import ssl
 import time
+from typing import Any
 
 from apps.dimse.wire import TICK_SECONDS, TIMEVAL
 
@@ -125,7 +126,7 @@ class SecureSocket:
         position = 0
         try:
             while position < len(buffer):
-                count = self._tls.read(len(buffer) - position, buffer[position:])
+                count: Any = self._tls.read(len(buffer) - position, buffer[position:])
                 if not count:
                     break
                 position += count

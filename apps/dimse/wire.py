@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from mmap import mmap
 from typing import Protocol
 
 from apps.dimse.limits import Limits
@@ -72,7 +73,7 @@ class Wire:
         self.limits = limits
         self.on_idle = on_idle
         self._stopped = stopped
-        self._buffer = bytearray(HEADER.size)
+        self._buffer: bytearray | mmap = bytearray(HEADER.size)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # what is read and not used yet
         connection.settimeout(None)
@@ -229,7 +230,8 @@ class Wire:
 
     def _resize(self, size: int) -> None:
         held = bytes(self._view[: self._end])
-        self._buffer = bytearray(max(size, len(held)))
+        # Memory of the kernel: what is never filled costs nothing.
+        self._buffer = mmap(-1, max(size, len(held)))
         self._view = memoryview(self._buffer)
         self._view[: len(held)] = held
 

@@ -55,7 +55,7 @@ class Authority:
             key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
         der = certificate.public_bytes(serialization.Encoding.DER)
-        return Pair(*files, sha256(der).hexdigest())
+        return Pair(files[0], files[1], sha256(der).hexdigest())
 
 
 def _builder(

@@ -49,7 +49,7 @@ def test_below_the_second_mark_nobody_begins_to_send(
     listener: Listener, dial: Dial, leave: Leave, device: Device
 ) -> None:
     leave(500)
-    full = dial(listener, CT).acceptor.primitive
+    full: Any = dial(listener, CT).acceptor.primitive
     # Rejected for now, by the service provider (presentation): temporary congestion.
     assert (full.result, full.result_source, full.diagnostic) == (2, 3, 1)
     assert dial(listener).send_c_echo().Status == 0

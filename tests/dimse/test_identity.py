@@ -1,6 +1,7 @@
 """Devices that have to give a user name, and a passcode (PS3.7 D.3.3.7)."""
 
 import struct
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -36,7 +37,8 @@ def test_the_right_user_is_let_in_and_told_so(listener: Listener, device: Device
     Device.objects.filter(pk=device.pk).update(identity_user="ct", identity_password=hashed)
     association = call(listener, kind=2, user=b"ct", passcode=b"secret")
     assert association.is_released
-    assert association.acceptor.user_identity.server_response == b""
+    answer: Any = association.acceptor.user_identity
+    assert answer.server_response == b""
     for kind, user, passcode in ((2, b"ct", b"wrong"), (2, b"xx", b"secret"), (1, b"ct", b"")):
         assert call(listener, kind=kind, user=user, passcode=passcode).is_rejected
 
@@ -44,7 +46,7 @@ def test_the_right_user_is_let_in_and_told_so(listener: Listener, device: Device
 def test_the_cause_of_the_rejection_is_named(listener: Listener, device: Device) -> None:
     Device.objects.filter(pk=device.pk).update(identity_user="ct")
     association = call(listener, kind=1, user=b"other")
-    answer = association.acceptor.primitive
+    answer: Any = association.acceptor.primitive
     assert (answer.result, answer.result_source, answer.diagnostic) == (1, 2, 1)
 
 

@@ -1,6 +1,7 @@
 """What is agreed on when an association begins: roles, extended negotiation, contexts."""
 
 import struct
+from typing import Any
 
 import pytest
 from pynetdicom import AE, build_role
@@ -22,14 +23,14 @@ def grant(device: Device, **rights: bool) -> None:
     Device.objects.filter(pk=device.pk).update(**rights)
 
 
-def associate(listener: Listener, *classes: str, items: list[object]) -> Association:
+def associate(listener: Listener, *classes: str, items: list[Any]) -> Association:
     entity = AE(ae_title="CT1")
     for uid in classes:
         entity.add_requested_context(uid)
     return entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS", ext_neg=items)
 
 
-def roles_of(association: Association) -> dict[str, tuple[bool, bool]]:
+def roles_of(association: Association) -> dict[str, tuple[bool | None, bool | None]]:
     return {
         str(one.abstract_syntax): (one.as_scu, one.as_scp) for one in association.accepted_contexts
     }

@@ -4,7 +4,7 @@ import zlib
 from typing import Any
 
 import pytest
-from pydicom.uid import AllTransferSyntaxes
+from pydicom.uid import UID, AllTransferSyntaxes
 from pynetdicom import AE
 
 from apps.dicom.deflated import inflate
@@ -83,7 +83,7 @@ def test_deflated_images_are_kept_deflated(
     association = entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS")
     image = ct_image("2.25.1")
     image.PixelData = b"abcdefgh" * 100_000
-    image.file_meta.TransferSyntaxUID = DEFLATED
+    image.file_meta.TransferSyntaxUID = UID(DEFLATED)
     assert association.send_c_store(image).Status == 0
     association.abort()
     (path,) = spool.waiting()
@@ -102,7 +102,7 @@ def test_deflated_images_are_indexed(listener: Listener, device: Device) -> None
     entity.add_requested_context(CT, DEFLATED)
     association = entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS")
     image = ct_image("2.25.2")
-    image.file_meta.TransferSyntaxUID = DEFLATED
+    image.file_meta.TransferSyntaxUID = UID(DEFLATED)
     assert association.send_c_store(image).Status == 0
     association.release()
     assert Instance.objects.get(sop_instance_uid="2.25.2").transfer_syntax_uid == DEFLATED
@@ -124,7 +124,7 @@ def test_another_object_than_announced_is_refused_deflated(
     entity.add_requested_context(CT, DEFLATED)
     association = entity.associate("127.0.0.1", listener.port, ae_title="OPENPACS")
     image: Any = ct_image("2.25.3")
-    image.file_meta.TransferSyntaxUID = DEFLATED
+    image.file_meta.TransferSyntaxUID = UID(DEFLATED)
     monkeypatch.setattr("pynetdicom.association.encode", lambda *_: b"\xff" * 100)
     assert association.send_c_store(image).Status == 0xA900
     association.release()
