@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from botocore.config import Config
 from django.core.files.storage import FileSystemStorage, storages
 from storages.backends.s3 import S3Storage
 
@@ -177,6 +178,9 @@ def dicom_storage(location: str) -> DicomStorage:
         bucket_name=address.netloc,
         location=address.path.strip("/"),
         default_acl=None,
+        client_config=Config(
+            connect_timeout=5, read_timeout=60, retries={"max_attempts": 3, "mode": "standard"}
+        ),
         file_overwrite=True,
         querystring_auth=True,
         **options,
