@@ -214,7 +214,8 @@ def _append_original(dataset: Dataset, originals: Dataset, amendment: Amendment)
     item.ModifiedAttributesSequence = [originals]
     item.AttributeModificationDateTime = format_datetime(amendment.at)
     item.ModifyingSystem = MODIFYING_SYSTEM
-    item.SourceOfPreviousValues = amendment.source or None
+    source = "".join(one for one in amendment.source if " " <= one <= "~" and one != "\\")
+    item.SourceOfPreviousValues = source or None
     item.ReasonForTheAttributeModification = amendment.reason
     if ORIGINAL_ATTRIBUTES not in dataset or dataset[ORIGINAL_ATTRIBUTES].is_empty:
         dataset.OriginalAttributesSequence = []

@@ -14,7 +14,7 @@ import zstandard
 
 from apps.dicom.amending import amend
 from apps.dicom.deflated import DamagedError
-from apps.dicom.header import WalkError, explicit
+from apps.dicom.header import WalkError, elements, explicit
 from apps.dicom.json import JsonDataset, to_json
 from apps.studies.models import Instance
 from apps.studies.services.overlaying import amendments_of
@@ -23,6 +23,7 @@ from apps.studies.storage import StorageError, stored_files
 
 log = logging.getLogger(__name__)
 _FRONT = 144  # preamble, `DICM` and the group length element: the meta information follows
+_LONGEST_META = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,26 @@ def _corrected(instance: Instance, start: int) -> list[Piece] | None:
 
 
 def _dataset_offset(name: str) -> int:
-    front = stored_files().read(name, 0, _FRONT)
-    if front[128:140] != b"DICM\x02\0\0\0UL\x04\0":
+    files = stored_files()
+    front = files.read(name, 0, _FRONT)
+    if front[128:140] == b"DICM\x02\0\0\0UL\x04\0":
+        return _FRONT + int.from_bytes(front[140:144], "little")
+    if front[128:132] != b"DICM":
         raise OSError("no file meta information where it should be")
-    return _FRONT + int.from_bytes(front[140:144], "little")
+    return _behind_meta(files.read(name, 0, min(files.size(name), _LONGEST_META)))
+
+
+def _behind_meta(front: bytes) -> int:
+    """For files whose meta information does not say how long it is."""
+    end = 132
+    try:
+        for element in elements(front, end, len(front), explicit_vr=True):
+            if element.tag >> 16 != 2:
+                break
+            end = element.offset + element.length
+    except (WalkError, struct.error):
+        pass  # behind the meta information the VR form may change
+    return end
 
 
 def _length(piece: Piece) -> int:
