@@ -1,6 +1,7 @@
 """Servers and clients as processes that do not outlive their benchmark."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,11 +32,14 @@ def running(
 ) -> Iterator[Process]:
     """A server, from its start to its orderly end; what it leaves behind is killed.
 
-    It has a session of its own: Ctrl-C ends the benchmark, which then ends the server.
+    It has a session of its own: Ctrl-C ends the benchmark, which then ends the server. Where
+    the benchmark is killed the kernel ends it.
     """
+    setpriv = shutil.which("setpriv")
+    mortal = [setpriv, "--pdeathsig", stop.name.removeprefix("SIG")] if setpriv else []
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command,
+            [*mortal, *command],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
