@@ -72,6 +72,14 @@ def test_every_storage_class_and_refusal_is_in_it() -> None:
         assert f"0x{refusal.composite:04X} | 0x{refusal.normalized:04X}" in said
 
 
+def test_every_named_status_is_in_it() -> None:
+    said = text()
+    codes = [value for name, value in vars(status).items() if name.isupper()]
+    for code in codes:
+        if isinstance(code, int):
+            assert f"0x{code:04X}" in said, f"0x{code:04X}"
+
+
 @pytest.mark.parametrize(
     "keyword", sorted({*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS, "ModalitiesInStudy"})
 )

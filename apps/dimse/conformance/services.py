@@ -21,6 +21,7 @@ from apps.dimse.handlers import BY_SERVICE
 from apps.studies.datasets import UNIQUE_KEYS, Level
 from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.worklist.models import Device
+from apps.worklist.services.performed import WRONG_WORKLIST_ENTRY
 
 # What we open associations for: SOP classes, what is asked, when.
 _ASKED: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -151,16 +152,18 @@ def _performed_steps() -> Section:
         _("Modality Performed Procedure Step"),
         texts=(
             _(
-                "The scheduled step is found by the step ID, else the Study Instance UID, else "
-                "the accession number, of the Scheduled Step Attributes Sequence, never by a "
-                "guess among several. A report about no scheduled step is kept as unscheduled."
+                "The scheduled step is found by its ID, else by Study Instance UID, requested "
+                "procedure ID or accession number, of the Scheduled Step Attributes Sequence, never "
+                "by a guess among several. A report that names no step of ours, or one of another "
+                "patient, is kept as unscheduled."
             ),
             _(
-                "COMPLETED and DISCONTINUED are final: a later N-SET gets 0x0110 with Error ID "
-                "%(final)s. A repeated SOP Instance UID gets 0x0111. A discontinuation with reason "
-                "110514 (incorrect worklist entry selected) puts the step back on the worklist."
+                "A performed step begins IN PROGRESS. COMPLETED and DISCONTINUED are final: a later "
+                "N-SET gets 0x0110 with Error ID %(final)s. A repeated SOP Instance UID gets "
+                "0x0111. A discontinuation with reason %(wrong)s (incorrect worklist entry selected) "
+                "puts the step back on the worklist."
             )
-            % {"final": status_of(status.MPPS_FINAL)},
+            % {"final": status_of(status.MPPS_FINAL), "wrong": WRONG_WORKLIST_ENTRY},
         ),
     )
 
@@ -295,6 +298,7 @@ def _ends() -> Table:
     """How operations end that did not go wrong, or not wholly."""
     rows = (
         (status.SUCCESS, _("all services"), _("done")),
+        (status.OPTIONAL_ATTRIBUTES, "N-GET", _("done; some attributes asked for are not there")),
         (status.PENDING, "C-FIND, C-MOVE, C-GET", _("an answer, or how far we are")),
         (status.PENDING_OPEN, "C-FIND", _("an answer; some optional keys are not supported")),
         (status.CANCELLED, "C-FIND, C-MOVE, C-GET", _("ended by a C-CANCEL")),

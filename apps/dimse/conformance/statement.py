@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from apps.dicom.deflated import MAX_INFLATED
 from apps.dicom.transcoding import ENCODABLE
 from apps.dimse import identifiers, negotiation, offers, tls
 from apps.dimse.conformance.names import uid_name
@@ -185,12 +186,15 @@ def _acceptance() -> Section:
 def _transfer_syntaxes_text() -> str:
     return _(
         "Storage takes, of the transfer syntaxes of a context, the first that is not one of "
-        "%(less)s, else the first there is: compressed images are kept as they come. Refused: "
-        "%(refused)s. Messages are in %(messages)s, by that preference."
+        "%(less)s, else the first there is: compressed images are kept as they come. Where the "
+        "caller gets images by C-GET, an uncompressed one of little endian is taken first. "
+        "Refused: %(refused)s. Messages are in %(messages)s, by that preference. Deflated data "
+        "sets are looked into up to %(inflated)s."
     ) % {
         "less": ", ".join(sorted(map(uid_name, offers.LESS_WANTED))),
         "refused": ", ".join(sorted(map(uid_name, offers.REFUSED_SYNTAXES))),
         "messages": ", ".join(map(uid_name, identifiers.ENCODINGS)),
+        "inflated": _size(MAX_INFLATED),
     }
 
 
