@@ -153,15 +153,15 @@ def _performed_steps() -> Section:
         texts=(
             _(
                 "The scheduled step is found by its ID, else by Study Instance UID, requested "
-                "procedure ID or accession number, of the Scheduled Step Attributes Sequence, never "
-                "by a guess among several. A report that names no step of ours, or one of another "
-                "patient, is kept as unscheduled."
+                "procedure ID or accession number, of the Scheduled Step Attributes Sequence, "
+                "never by a guess among several. A report that names no step of ours, or one of "
+                "another patient, is kept as unscheduled."
             ),
             _(
-                "A performed step begins IN PROGRESS. COMPLETED and DISCONTINUED are final: a later "
-                "N-SET gets 0x0110 with Error ID %(final)s. A repeated SOP Instance UID gets "
-                "0x0111. A discontinuation with reason %(wrong)s (incorrect worklist entry selected) "
-                "puts the step back on the worklist."
+                "A performed step begins IN PROGRESS. COMPLETED and DISCONTINUED are final: a "
+                "later N-SET gets 0x0110 with Error ID %(final)s. A repeated SOP Instance UID "
+                "gets 0x0111. A discontinuation with reason %(wrong)s (incorrect worklist entry "
+                "selected) puts the step back on the worklist."
             )
             % {"final": status_of(status.MPPS_FINAL), "wrong": WRONG_WORKLIST_ENTRY},
         ),
