@@ -1,6 +1,11 @@
 """What a device is sent: as stored where it takes that, else in what it can read."""
 
+import os
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +26,8 @@ from apps.dimse.sending import send_instances
 from apps.studies.models import Instance
 from tests.dimse.conftest import ct_image
 from tests.dimse.receiving import PLAIN, as_file, keep, keep_images, receiver
+from tests.factories import DeviceFactory
+from tests.servers import free_port
 
 EVERYTHING = (*PLAIN, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
 JPEG = "CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm"
@@ -32,6 +39,24 @@ pytestmark = pytest.mark.usefixtures("threads_db")
 def _no_process_left() -> Iterator[None]:
     yield
     transcoding._workshop.close()
+
+
+@contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[int]:
+    """DCMTK's storage SCP, which keeps what it gets in a folder; yields its port."""
+    port = free_port()
+    command = ["/usr/bin/storescp", *options, "-od", str(folder), str(port)]
+    process = subprocess.Popen(command, env={**os.environ, "TCP_NODELAY": "1"})
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 @pytest.mark.samples
@@ -120,3 +145,30 @@ def test_what_cannot_be_decoded_fails_alone(
     assert sent.failed == [(uid, 0xC000)]
     assert sent.sent == [(other, 0)]
     assert uid in caplog.text
+
+
+@pytest.mark.peer
+@pytest.mark.samples
+@pytest.mark.parametrize(
+    ("option", "syntax"),
+    [
+        ("+xa", JPEGLosslessSV1),
+        ("+x=", ExplicitVRLittleEndian),
+        ("+xi", ImplicitVRLittleEndian),
+    ],
+)
+def test_storescp_gets_what_it_prefers(
+    samples: Path, tmp_path: Path, option: str, syntax: str
+) -> None:
+    path = samples / "dicom" / "cornerstone" / JPEG
+    keep(path.read_bytes())
+    folder = tmp_path / "got"
+    folder.mkdir()
+    with storescp(folder, option) as port:
+        device = DeviceFactory.create(ae_title="DEST", port=port, may_receive=True)
+        sent = send_instances(device, Instance.objects.all())
+    assert sent.failed == []
+    (found,) = folder.iterdir()
+    got = dcmread(found)
+    assert got.file_meta.TransferSyntaxUID == syntax
+    assert np.array_equal(got.pixel_array, dcmread(path).pixel_array)
