@@ -22,8 +22,10 @@ class Orthanc:
         self.address = f"http://127.0.0.1:{self._http}"
         configuration = folder / "orthanc.json"
         configuration.write_text(json.dumps(self._configuration(folder, knows_us_at)))
+        program = find_program("Orthanc")
+        assert program, "Orthanc is not installed"
         self._process = subprocess.Popen(
-            [find_program("Orthanc"), str(configuration)],
+            [program, str(configuration)],
             env=QUIET,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
