@@ -67,6 +67,8 @@ def _rest(stored: StoredObject) -> int:
 
 def _cuts(stored: StoredObject, header: bytes) -> list[Piece]:
     """The new header, with bulk values as offsets from the start of the old data set."""
+    if not stored.bulk:
+        return [header]
     places = dict(_bulk_places(stored))
     pieces: list[Piece] = []
     copied = 0
