@@ -39,7 +39,7 @@ def find_studies(request: Request) -> None:
     except CancelledError:
         request.respond(status.CANCELLED)
     except (BadKeyError, TooMuchAsked) as error:
-        answers.flush()
+        answers.send()
         _refuse(request, error)
     association = request.association
     note = partial(
@@ -86,8 +86,11 @@ class _Answers:
         association, command = self._request.association, self._request.command
         if association.cancelled(command.message_id):
             raise CancelledError
+        self.send()
+
+    def send(self) -> None:
         if self._parts:
-            association.wire.send(*self._parts)
+            self._request.association.wire.send(*self._parts)
         self._parts, self._size, self._since = [], 0, time.monotonic()
 
 
