@@ -23,6 +23,7 @@ from apps.dimse.services import Throttle, noting
 from apps.studies.spool import Spool, default_spool
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
+from tests.dimse.modality import Reports, listening
 from tests.factories import DeviceFactory
 
 Start = Callable[..., Listener]
@@ -130,6 +131,20 @@ def tool() -> Tool:
         )
 
     return run
+
+
+@pytest.fixture
+def reports() -> Reports:
+    """What was reported to the device about storage commitment."""
+    return Reports()
+
+
+@pytest.fixture
+def modality(reports: Reports, device: Device) -> Iterator[None]:
+    """The device itself, waiting for reports at its own address."""
+    with listening(reports) as port:
+        Device.objects.filter(pk=device.pk).update(port=port)
+        yield
 
 
 def ct_image(uid: str, *, study: str = "2.25.7", series: str = "2.25.8") -> Dataset:
