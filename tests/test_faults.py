@@ -30,6 +30,8 @@ def engines() -> Iterator[dict[str, str]]:
         yield chosen
 
 
+# pynetdicom leaves sockets that could not connect to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_acknowledged_is_lost_when_processes_are_killed(engines: dict[str, str]) -> None:
     ledger = Ledger(wanted=80)
     with rig(engines) as target:
