@@ -41,8 +41,8 @@ REFUSED_SYNTAXES = frozenset(
     | {f"1.2.840.10008.1.2.7.{number}" for number in (1, 2, 3)}
 )
 # Byte by byte what we offer of extended negotiation. Patient and Study Root C-FIND (PS3.4
-# C.5.1.1): relational queries, date-time matching, no fuzzy matching, timezone adjustment.
-EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 0, 1)))
+# C.5.1.1): relational queries, date-time matching, fuzzy matching of names, timezones.
+EXTENDED = dict.fromkeys((PATIENT_FIND, STUDY_FIND), bytes((1, 1, 1, 1)))
 # Storage (PS3.4 B.3.1): level 2, everything is kept; attributes may be corrected.
 EXTENDED_STORAGE = bytes((2, 0, 0, 0, 1, 0))
 LESS_WANTED = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian)})

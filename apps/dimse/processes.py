@@ -83,11 +83,10 @@ class Processes:
                 self._not_before = time.monotonic() + STEADY_SECONDS
 
     def _end_all(self) -> None:
-        self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self._listener.limits.stop_seconds + SPARE_SECONDS
         while self._started:
-            if time.monotonic() > deadline:
-                self._signal(signal.SIGKILL)
+            # Again and again: a child that has just been forked forgets what it was told.
+            self._signal(signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
             self._reap()
             time.sleep(TICK_SECONDS)
 

@@ -50,6 +50,33 @@ def test_another_called_title_is_rejected(listener: Listener, device: Device) ->
     assert rejections() == ["called AE title is not ours"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"\0\1\0\0OPENPACS", b"\0\2\0\0OPENPACS", (1, 2, 2)),
+        (b"1.2.840.10008.3.1.1.1", b"1.2.840.10008.3.1.1.9", (1, 1, 2)),
+    ],
+)
+def test_each_cause_has_its_own_reason(
+    old: bytes, new: bytes, reason: tuple[int, ...], listener: Listener, device: Device
+) -> None:
+    request = associate_rq("1.2.840.10008.1.1")
+    assert old in request
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as connection:
+        connection.sendall(request.replace(old, new, 1))
+        assert tuple(connection.recv(64)[7:]) == reason
+
+
+def test_a_device_has_no_more_associations_than_it_may(
+    listener: Listener, dial: Dial, device: Device
+) -> None:
+    Device.objects.filter(pk=device.pk).update(max_associations=1)
+    first = dial(listener)
+    assert first.is_established
+    assert rejection(listener) == (2, 3, 2)
+    assert first.send_c_echo().Status == 0
+
+
 def test_our_title_is_the_configured_one(listener: Listener, dial: Dial, settings: Any) -> None:
     settings.OPENPACS_AE_TITLE = "RADIOLOGY"
     assert dial(listener, called="RADIOLOGY").is_established

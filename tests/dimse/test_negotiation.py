@@ -68,7 +68,7 @@ def test_nobody_is_scp_without_the_right_and_a_reason(
 
 @pytest.mark.parametrize(
     ("proposed", "settled"),
-    [(b"\1\1\1\1\1", b"\1\1\0\1"), (b"\1", b"\1"), (b"\0\1\0", b"\0\1\0"), (b"", b"")],
+    [(b"\1\1\1\1\1", b"\1\1\1\1"), (b"\1", b"\1"), (b"\0\1\0", b"\0\1\0"), (b"", b"")],
 )
 def test_of_extended_negotiation_no_more_is_settled_than_proposed(
     proposed: bytes, settled: bytes
@@ -83,7 +83,7 @@ def test_relational_queries_are_agreed_on(listener: Listener, device: Device) ->
     item = SOPClassExtendedNegotiation()
     item.sop_class_uid, item.service_class_application_information = STUDY_FIND, b"\1\1\1"
     association = associate(listener, STUDY_FIND, items=[item])
-    assert association.acceptor.sop_class_extended == {STUDY_FIND: b"\1\1\0"}
+    assert association.acceptor.sop_class_extended == {STUDY_FIND: b"\1\1\1"}
     association.release()
 
 
