@@ -25,13 +25,17 @@ class Workshop:
         self._pool: ProcessPoolExecutor | None = None
 
     def transcode(self, data_set: bytes, source: str, target: str) -> bytes:
-        """Raises TranscodingError, also where the process did not survive the image."""
-        pool = self._open()
-        try:
-            return pool.submit(_work, data_set, source, target).result()
-        except BrokenProcessPool:
-            self._forget(pool)
-            raise TranscodingError("the codec crashed or took too much") from None
+        """Raises TranscodingError, also where no process survives the image.
+
+        One that dies takes the images of its neighbours with it: each is tried once more.
+        """
+        for _attempt in range(2):
+            pool = self._open()
+            try:
+                return pool.submit(_work, data_set, source, target).result()
+            except BrokenProcessPool:
+                self._forget(pool)
+        raise TranscodingError("the codec crashed or took too much")
 
     def close(self) -> None:
         """End the processes; the next image starts new ones."""

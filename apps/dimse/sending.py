@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from django.db import connections
 
@@ -173,7 +174,7 @@ class Belt:
 
     def give_up(self, heard: Callable[[Result], None]) -> None:
         """No thread is left: whatever still waits is not sent."""
-        for instance in [*self._ready, *self._source]:
+        for instance in chain(self._ready, self._source):
             heard(Result(instance, CANNOT))
 
     def _stop(self) -> None:

@@ -4,8 +4,11 @@ import multiprocessing
 import struct
 import subprocess
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -155,18 +158,31 @@ def test_documents_are_not_compressed() -> None:
         transcode(encoded(document), EXPLICIT, str(RLELossless))
 
 
-def test_a_process_that_dies_costs_its_image_only() -> None:
+def test_a_process_that_dies_is_replaced() -> None:
     workshop = Workshop()
     try:
         plain = encoded(image(ramp()))
         workshop.transcode(plain, EXPLICIT, IMPLICIT)
         for process in multiprocessing.active_children():
             process.kill()
-        with pytest.raises(TranscodingError, match="crashed"):
-            workshop.transcode(plain, EXPLICIT, IMPLICIT)
-        assert len(workshop.transcode(plain, EXPLICIT, IMPLICIT)) < len(plain)
+        assert workshop.transcode(plain, EXPLICIT, IMPLICIT) == transcode(plain, EXPLICIT, IMPLICIT)
     finally:
         workshop.close()
+
+
+def test_an_image_that_no_process_survives_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    workshop = Workshop()
+    broken: list[ProcessPoolExecutor] = []
+
+    def submit(pool: ProcessPoolExecutor, *_work: object) -> NoReturn:
+        broken.append(pool)
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    with pytest.raises(TranscodingError, match="crashed or took too much"):
+        workshop.transcode(encoded(image(ramp())), EXPLICIT, IMPLICIT)
+    first, second = broken
+    assert first is not second
 
 
 def stored_in(path: Path) -> tuple[bytes, str, Dataset]:
