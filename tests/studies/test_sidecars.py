@@ -13,6 +13,7 @@ from apps.studies.services import (
     correct_study,
     drop_newcomer,
     read_sidecar,
+    rebuild_index,
     restore_corrections,
     store_instances,
     undo_correction,
@@ -69,6 +70,31 @@ def test_a_rebuilt_study_gets_its_corrections_back(spool: Spool, origin: Origin)
     conflict = Conflict.objects.get()
     assert (conflict.state, conflict.decision) == (Conflict.State.DROPPED, "sent twice")
     assert conflict.instance == Instance.objects.get()
+
+
+def test_the_index_is_rebuilt_with_its_corrections(spool: Spool, origin: Origin) -> None:
+    corrected(spool, origin)
+    write_sidecar(Study.objects.get().study_instance_uid)
+    Conflict.objects.all().delete()
+    Study.objects.all().delete()
+    result = rebuild_index(origin=origin)
+    assert (result.added, result.restored) == (1, 4)
+    assert Study.objects.get().patient_identifier == "H1"
+
+
+def test_an_index_that_knows_less_does_not_wipe_what_is_written(
+    spool: Spool, origin: Origin
+) -> None:
+    data = corrected(spool, origin)
+    uid = Study.objects.get().study_instance_uid
+    write_sidecar(uid)
+    Study.objects.all().delete()
+    store_instances([spool.write([data])], origin=origin)
+    write_sidecar(uid)
+    assert Study.objects.get().patient_identifier == "H1"
+    document = read_sidecar(uid)
+    assert document is not None
+    assert len(document["corrections"]) == 3
 
 
 def test_only_the_newest_document_is_kept(spool: Spool, origin: Origin) -> None:

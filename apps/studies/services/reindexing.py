@@ -16,6 +16,7 @@ from apps.studies.models import Instance, Study
 from apps.studies.services.incoming import Incoming, read_incoming
 from apps.studies.services.indexing import index_batch
 from apps.studies.services.keeping import is_unaltered
+from apps.studies.services.sidecars import restore_corrections
 from apps.studies.storage import stored_files
 
 TOP = "studies"
@@ -31,6 +32,8 @@ class Rebuilt:
     added: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)  # its object has a row of another file
+    studies: set[str] = field(default_factory=set)  # UIDs of those that got rows
+    restored: int = 0  # corrections and conflicts that were written down beside the files
 
 
 @dataclass
@@ -54,10 +57,13 @@ def rebuild_index(*, origin: Origin, progress: Progress = lambda _count: None) -
         _rebuild_batch(names, result, origin=origin)
         done += len(names)
         progress(done)
+    for uid in result.studies:
+        result.restored += restore_corrections(Study.objects.get(study_instance_uid=uid))
     with transaction.atomic():
         details = {
             "known": result.known,
             "added": result.added,
+            "restored": result.restored,
             "unreadable": [name for name, _reason in result.unreadable][:100],
             "twice": result.twice[:100],
         }
@@ -115,6 +121,7 @@ def _index(
         uids = {one.study_instance_uid for one in incoming if one.sop_instance_uid in new}
         _restore(uids)
     result.added += len(new)
+    result.studies |= uids
     result.twice += [names[one.path] for one in incoming if one.sop_instance_uid not in new]
 
 

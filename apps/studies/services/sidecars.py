@@ -38,6 +38,9 @@ def write_sidecar(study_instance_uid: str) -> str:
 
     To be called after the commit: it shows what the database says now.
     """
+    # An index that is being rebuilt knows less than the document that would be replaced.
+    for study in Study.objects.filter(study_instance_uid=study_instance_uid):
+        restore_corrections(study)
     # Taken before reading: of two writers at once the one that read last has the last word.
     name = f"{_folder(study_instance_uid)}/{time.time_ns():020d}.json"
     partial = default_spool().partial / f"{secrets.token_hex(8)}.json.part"
