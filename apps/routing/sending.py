@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND = 500  # transfers tried in one go
-KEPT_AT_ONCE = 50  # answers written together
-KEEP_SECONDS = 1.0  # answers not written longer than this are lost with the worker: sent again
+# Answers are written together, so that fast links are not held up by the database; those not
+# written yet are lost with the worker, and their images sent again.
+KEEP_SECONDS = 0.25
 RENEW_SECONDS = 10.0
 
 
@@ -71,7 +72,7 @@ def _round() -> int:
 
 
 class Progress:
-    """Keeps what has been answered, a second's worth at a time, and the lease alive."""
+    """Keeps what has been answered, some at a time, and the lease alive."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
@@ -83,7 +84,7 @@ class Progress:
         self._got[result.instance.sop_instance_uid] = result.status
         if not answers.arrived(result.status) and not answers.never(result.status):
             self.troubles[result.status] += 1
-        if len(self._got) >= KEPT_AT_ONCE:
+        if time.monotonic() - self._kept_at > KEEP_SECONDS:
             self.keep()
 
     def lost(self) -> bool:
