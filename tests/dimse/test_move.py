@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from apps.audit.models import Event, Kind
 from apps.dimse import offers
 from apps.dimse.listener import Listener
+from apps.studies.models import Study
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Tool, ct_image
 from tests.dimse.receiving import Receiver, as_file, keep, keep_images, receiver
@@ -271,3 +272,11 @@ def test_dcmtk_moves_a_study(listener: Listener, peer: Receiver, tool: Tool) -> 
 
 def keep_images_of_another_study() -> None:
     keep(as_file(ct_image("2.25.6000", study="2.25.77", series="2.25.88")))
+
+
+def test_a_rejected_study_is_not_moved(peer: Receiver, move: Move) -> None:
+    keep_images(2)
+    Study.objects.update(status=Study.Status.REJECTED)
+    final, _failed = move(StudyInstanceUID="2.25.7")[-1]
+    assert counts(final) == (None, 0, 0, 0)
+    assert peer.uids == []

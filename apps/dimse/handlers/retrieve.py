@@ -185,7 +185,7 @@ def _wanted(request: Request) -> InstanceQuerySet:
     naming = {_UNIQUE[level], *(_INSTEAD if level == "STUDY" else ())}
     if not naming & given.keys():
         raise BadKeyError(f"{_UNIQUE[level]} is missing")
-    return Instance.objects.matching(keys)
+    return Instance.objects.answerable().matching(keys)
 
 
 def _destination(title: str) -> Device:
