@@ -6,7 +6,10 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
 )
-from pynetdicom.presentation import AllStoragePresentationContexts
+from pynetdicom.presentation import (
+    AllStoragePresentationContexts,
+    NonPatientObjectPresentationContexts,
+)
 
 from apps.dicom.uids import valid_uid
 from apps.dimse.identifiers import ENCODINGS
@@ -32,7 +35,11 @@ PATIENT_FIND, STUDY_FIND = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1
 PATIENT_MOVE, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2"
 PATIENT_GET, STUDY_GET = "1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3"
 _GET = {PATIENT_GET, STUDY_GET}
-STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+# Also hanging protocols, palettes, implant templates (PS3.4 annex GG): C-STORE all the same.
+STORAGE = frozenset(
+    str(context.abstract_syntax)
+    for context in (*AllStoragePresentationContexts, *NonPatientObjectPresentationContexts)
+)
 # New and retired storage classes that the table does not know live below the same root.
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # No data sets to be kept: MIME and XML (retired), Papyrus (retired), real-time video.

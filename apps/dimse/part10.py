@@ -34,6 +34,11 @@ def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     """SOP Class and Instance UID at the front of a data set; None where not readable there."""
     if transfer_syntax in DEFLATED:
         head = _inflated(head)
+    # Some senders announce explicit VR (a compressed image) and write implicit VR.
+    return _uids(head, transfer_syntax) or _uids(head, ImplicitVRLittleEndian)
+
+
+def _uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     found: dict[int, str] = {}
     for tag, value in _elements(head, transfer_syntax):
         if tag in (SOP_CLASS, SOP_INSTANCE):

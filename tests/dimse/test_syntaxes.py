@@ -57,6 +57,13 @@ def test_what_a_device_is_sent_does_not_limit_what_it_sends() -> None:
     assert (answer.result, answer.context.transfer_syntax) == (0, J2K)
 
 
+@pytest.mark.parametrize(
+    "sop_class", ["1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1"]
+)
+def test_what_is_of_no_patient_is_taken_too(sop_class: str) -> None:
+    assert offers.is_storage(Device(), sop_class)  # PS3.4 annex GG
+
+
 def test_private_classes_are_a_matter_of_the_device(listener: Listener, device: Device) -> None:
     Device.objects.filter(pk=device.pk).update(private_classes=["1.3.12.2.1107.5.9.1"])
     entity = AE(ae_title="CT1")
@@ -115,6 +122,12 @@ def test_the_uids_of_a_deflated_object_are_seen(syntax: str) -> None:
     assert leading_uids(squeezed, syntax) == (CT, "2.25.1")
     assert leading_uids(b"\xff" * 200, syntax) is None
     assert leading_uids(b"", syntax) is None
+
+
+def test_the_uids_of_an_object_in_another_vr_form_than_announced_are_seen() -> None:
+    raw = b"\x08\0\x16\0\x1a\0\0\0" + CT.encode() + b"\0"
+    raw += b"\x08\0\x18\0\x06\0\0\0" + b"2.25.1" + bytes(100)
+    assert leading_uids(raw, JPEG) == (CT, "2.25.1")
 
 
 def test_another_object_than_announced_is_refused_deflated(
