@@ -58,7 +58,8 @@ def test_what_a_device_is_sent_does_not_limit_what_it_sends() -> None:
 
 
 @pytest.mark.parametrize(
-    "sop_class", ["1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1"]
+    "sop_class",
+    ["1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1"],
 )
 def test_what_is_of_no_patient_is_taken_too(sop_class: str) -> None:
     assert offers.is_storage(Device(), sop_class)  # PS3.4 annex GG
