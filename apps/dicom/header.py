@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from apps.dicom.charsets import decode
 from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
+from apps.dicom.encoding import encoded
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -382,11 +381,7 @@ def _encoded(dataset: Dataset) -> bytes:
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
     for _ in dataset.iterall():
         pass  # raw elements cannot change their VR form: decode them all first
-    target = DicomBytesIO()
-    target.is_little_endian = True
-    target.is_implicit_VR = syntax == IMPLICIT_LITTLE
-    write_dataset(target, dataset)
-    return target.getvalue()
+    return encoded(dataset, implicit_vr=syntax == IMPLICIT_LITTLE)
 
 
 def _pixels_at(buffer: Buffer, position: int, dataset: Dataset) -> Element | None:

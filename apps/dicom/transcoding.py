@@ -12,8 +12,6 @@ from io import BytesIO
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -25,6 +23,7 @@ from pydicom.uid import (
 )
 
 from apps.dicom.decoding import decompress
+from apps.dicom.encoding import encoded
 
 MIB = 1 << 20
 MOST_BYTES = 1024 * MIB  # of a data set, in whatever form
@@ -52,7 +51,7 @@ def transcode(data_set: bytes, source: str, target: str) -> bytes:
             warnings.simplefilter("ignore")
             dataset = _read(data_set, source)
             _convert(dataset, source, target)
-            return _write(dataset, target)
+            return encoded(dataset, implicit_vr=target == ImplicitVRLittleEndian)
     except TranscodingError:
         raise
     except (RecursionError, MemoryError) as error:
@@ -157,11 +156,3 @@ def _swap(dataset: Dataset, cell: int) -> None:
             whole = len(element.value) // width * width
             words = np.frombuffer(element.value[:whole], dtype=f">u{width}")
             element.value = words.astype(f"<u{width}").tobytes() + element.value[whole:]
-
-
-def _write(dataset: Dataset, target: str) -> bytes:
-    written = DicomBytesIO()
-    written.is_little_endian = True
-    written.is_implicit_VR = target == ImplicitVRLittleEndian
-    write_dataset(written, dataset)
-    return written.getvalue()

@@ -44,9 +44,7 @@ def search_instances(request: HttpRequest, study: str = "", series: str = "") ->
     """GET /instances, /studies/{study}/instances, .../series/{series}/instances"""
     query = parse_query(request.GET, _ALL, **_within(request, study, series))
     rows: Any = visible(request.user, Instance)
-    found = (
-        rows.answerable().matching(query.keys, query.terms).light().select_related("series__study")
-    )
+    found = rows.answerable().matching(query.keys, query.terms)
     found = found.light().select_related("series__study")
     ordered = found.order_by("series__number", "series_id", "number", "id")
     return _answer(request, ordered, query, instance_answer)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from apps.dicom.amending import read_elements
 from apps.dicom.deflated import inflate
+from apps.dicom.encoding import encoded
 from apps.dicom.header import DEFLATED, PIXEL_TAGS, WalkError, elements, explicit
 from apps.studies.storage import stored_files
 
@@ -125,7 +124,10 @@ def _made_anew(stored: StoredObject, header: bytes) -> bytes:
             with stored_files().open(stored.file_name) as file:
                 dataset = dcmread(io.BytesIO(file.read()), force=True)
             _replace_header(dataset, stored, header)
-            return _written(dataset)
+            implicit_vr, little_endian = dataset.original_encoding
+            return encoded(
+                dataset, implicit_vr=bool(implicit_vr), little_endian=bool(little_endian)
+            )
     except Exception as error:  # damaged bytes surface as almost anything
         raise WalkError(f"cannot be written anew ({type(error).__name__})") from error
 
@@ -138,11 +140,3 @@ def _replace_header(dataset: Dataset, stored: StoredObject, header: bytes) -> No
     for element in read_elements(header, explicit_vr=stored.explicit_vr):
         if element.tag not in stored.bulk:
             dataset[element.tag] = element
-
-
-def _written(dataset: Dataset) -> bytes:
-    target = DicomBytesIO()
-    implicit_vr, little_endian = dataset.original_encoding
-    target.is_implicit_VR, target.is_little_endian = bool(implicit_vr), bool(little_endian)
-    write_dataset(target, dataset)
-    return target.getvalue()
