@@ -17,7 +17,14 @@ from django.db import connections
 from apps.dimse.association import ReleasedError
 from apps.dimse.requesting import MOST_CONTEXTS, Wanted, requested
 from apps.dimse.services.calling import CalledDeviceFailed
-from apps.dimse.suboperations import CANNOT, Originator, Result, StorageUser, wanted_contexts
+from apps.dimse.suboperations import (
+    Originator,
+    Result,
+    StorageUser,
+    Unanswered,
+    UnreadableError,
+    wanted_contexts,
+)
 from apps.dimse.wire import PeerGoneError, ProtocolError
 from apps.studies.models import Instance
 from apps.studies.querysets import InstanceQuerySet
@@ -30,11 +37,11 @@ TICK_SECONDS = 0.5
 
 @dataclass
 class Sent:
-    """What became of each instance: SOP Instance UID and the peer's status (PS3.4 B.2.3)."""
+    """What became of each instance: SOP Instance UID and `Result.status`."""
 
-    sent: list[tuple[str, int]] = field(default_factory=list)
-    warned: list[tuple[str, int]] = field(default_factory=list)
-    failed: list[tuple[str, int]] = field(default_factory=list)
+    sent: list[tuple[str, int | Unanswered]] = field(default_factory=list)
+    warned: list[tuple[str, int | Unanswered]] = field(default_factory=list)
+    failed: list[tuple[str, int | Unanswered]] = field(default_factory=list)
 
     def note(self, result: Result) -> None:
         kept = self.sent if result.succeeded else self.warned if result.warned else self.failed
@@ -175,7 +182,7 @@ class Belt:
     def give_up(self, heard: Callable[[Result], None]) -> None:
         """No thread is left: whatever still waits is not sent."""
         for instance in chain(self._ready, self._source):
-            heard(Result(instance, CANNOT))
+            heard(Result(instance, Unanswered.CUT))
 
     def _stop(self) -> None:
         with self._condition:
@@ -210,6 +217,7 @@ class Belt:
         """Send on one association; True when it broke after it did good work."""
         progress = False
         unanswered: list[Instance] = []
+        why = Unanswered.CUT
         try:
             with requested(self._device, self._batch.contexts) as association:
                 user = StorageUser(association, originator=self._originator)
@@ -220,13 +228,16 @@ class Belt:
         except CalledDeviceFailed:
             raise
         except (PeerGoneError, ProtocolError, ReleasedError) as error:
+            if isinstance(error, UnreadableError):
+                why = Unanswered.UNREADABLE
             logger.warning("association to %s broke: %s", self._device.ae_title, error)
         except Exception:
+            why = Unanswered.UNREADABLE
             logger.exception("association to %s ended by an error of ours", self._device.ae_title)
         else:
             return False
         for instance in unanswered:
-            self._heard(Result(instance, CANNOT))
+            self._heard(Result(instance, why))
         return progress
 
     def _heard(self, result: Result) -> None:

@@ -1,5 +1,6 @@
 """C-STORE as the requesting side: the sub-operations of C-MOVE and C-GET, and all sending."""
 
+import enum
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,18 +22,37 @@ from apps.worklist.models import Device
 
 logger = logging.getLogger(__name__)
 Originator = tuple[str, int]  # AE title and Message ID of a C-MOVE
-NO_CONTEXT, CANNOT = 0x0122, 0xC000  # SOP class not supported; we cannot send it
+NO_CONTEXT = 0x0122  # SOP class not supported
 READ_AHEAD = 8 << 20  # bytes of the next data set that are read while the peer is busy
 AT_ONCE = 1 << 20  # bytes for one system call, where they are not the last
 _FALLBACKS = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
+class Unanswered(enum.Enum):
+    """Why the peer said nothing about an instance."""
+
+    UNREADABLE = "unreadable"  # here: it was not sent, or not to its end
+    CUT = "cut"  # the association broke before
+
+
+class UnreadableError(ProtocolError):
+    """An instance that cannot be read to its end: the peer has half of it."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """What became of one instance: a status of C-STORE (PS3.4 table B.2-1, PS3.7 annex C)."""
+    """What became of one instance.
+
+    `status`: what the peer said, of it (PS3.4 table B.2-1, PS3.7 annex C) or of all of its
+    class when contexts were negotiated; or why it said nothing.
+    """
 
     instance: Instance
-    status: int
+    status: int | Unanswered
+
+    @property
+    def answered(self) -> bool:
+        return not isinstance(self.status, Unanswered)
 
     @property
     def succeeded(self) -> bool:
@@ -40,6 +60,8 @@ class Result:
 
     @property
     def warned(self) -> bool:
+        if isinstance(self.status, Unanswered):
+            return False
         return self.status in (0x0001, 0x0107, 0x0116) or self.status >> 12 == 0xB
 
 
@@ -111,7 +133,7 @@ class StorageUser:
             logger.warning("instance %s not sent: %s", instance.sop_instance_uid, error)
         except Exception:
             logger.exception("instance %s not sent", instance.sop_instance_uid)
-        return Result(instance, CANNOT)
+        return Result(instance, Unanswered.UNREADABLE)
 
     def _parcel(self, instance: Instance) -> Parcel | Result:
         """Raises OSError where the file is damaged, TranscodingError."""
@@ -182,4 +204,4 @@ def _whole(parcel: Parcel) -> Iterator[bytes]:
         yield from chain(parcel.front, parcel.rest)
     except OSError as error:
         uid = parcel.instance.sop_instance_uid
-        raise ProtocolError(f"instance {uid} cannot be read to its end: {error}") from None
+        raise UnreadableError(f"instance {uid} cannot be read to its end: {error}") from None

@@ -2,9 +2,11 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.dimse.suboperations import Unanswered
+
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # SOP instance that it has already
-UNREADABLE = 0xC000
+CANNOT_UNDERSTAND = 0xC000
 _OTHER_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
 
 # Refusals that no second attempt heals: somebody has to change something first.
@@ -20,7 +22,10 @@ _NEVER = {
 _LATER = {
     0x0110: _("it could not process this"),
     0x0213: _("it is out of resources"),
-    UNREADABLE: _("the connection broke, or the image could not be read"),
+}
+_UNANSWERED = {
+    Unanswered.CUT: _("the connection broke"),
+    Unanswered.UNREADABLE: _("the image could not be read here"),
 }
 
 
@@ -33,13 +38,15 @@ def arrived(status: int) -> bool:
 def never(status: int) -> bool:
     """Would the device say the same again?"""
     # A9xx: data set and SOP class differ; Cxxx: cannot understand. C000 itself is tried again:
-    # some archives say it of any trouble of theirs, and our sender of an image it cannot read.
-    unreadable = status >> 12 == 0xC and status != UNREADABLE
-    return status in _NEVER or status >> 8 == 0xA9 or unreadable
+    # some archives say it of any trouble of theirs.
+    not_understood = status >> 12 == 0xC and status != CANNOT_UNDERSTAND
+    return status in _NEVER or status >> 8 == 0xA9 or not_understood
 
 
-def plain(status: int) -> str:
-    """A refusal in words, with its number: `it is out of resources (0xA700)`."""
+def plain(status: int | Unanswered) -> str:
+    """A refusal in words, with its number: `it is out of resources (0xA700)`; or our own."""
+    if isinstance(status, Unanswered):
+        return str(_UNANSWERED[status])
     return f"{_words(status)} (0x{status:04X})"
 
 

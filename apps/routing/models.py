@@ -203,6 +203,8 @@ class Transfer(models.Model):
         _("status"), max_length=16, choices=Status.choices, default=Status.WAITING
     )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Attempts in a row that were cut off before the destination answered: none of the above.
+    cuts = models.PositiveSmallIntegerField(_("attempts cut off"), default=0)
     next_attempt_at = models.DateTimeField(
         _("next attempt"), null=True, blank=True, default=timezone.now
     )

@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -13,6 +12,7 @@ from django.utils.translation import ngettext
 
 from apps.dimse.sending import send_instances
 from apps.dimse.services import CalledDeviceFailed, calling
+from apps.dimse.suboperations import Result, Unanswered
 from apps.routing import answers
 from apps.routing.availability import AVAILABILITY_NOTIFICATION, notices
 from apps.routing.models import Transfer
@@ -27,9 +27,6 @@ from apps.routing.services.working import (
     renew,
     unsent,
 )
-
-if TYPE_CHECKING:
-    from apps.dimse.suboperations import Result
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +75,23 @@ class Progress:
         self._claim = claim
         self._got: dict[str, int] = {}
         self._kept_at = self._renewed_at = time.monotonic()
-        self.troubles: Counter[int] = Counter()
+        self.troubles: Counter[int | Unanswered] = Counter()
+        self._answered = False
 
-    def heard(self, result: "Result") -> None:
-        self._got[result.instance.sop_instance_uid] = result.status
-        if not answers.arrived(result.status) and not answers.never(result.status):
-            self.troubles[result.status] += 1
+    @property
+    def was_cut(self) -> bool:
+        """The connection broke before anything could be learnt of the destination."""
+        return not self._answered and set(self.troubles) == {Unanswered.CUT}
+
+    def heard(self, result: Result) -> None:
+        status = result.status
+        if isinstance(status, Unanswered):
+            self.troubles[status] += 1
+        else:
+            self._answered = True
+            self._got[result.instance.sop_instance_uid] = status
+            if not answers.arrived(status) and not answers.never(status):
+                self.troubles[status] += 1
         if time.monotonic() - self._kept_at > KEEP_SECONDS:
             self.keep()
 
@@ -135,10 +143,10 @@ def _send(claim: Claim) -> None:
         return
     reason = _why(progress.troubles)
     log.warning("Transfer %s to %s: %s", transfer.pk, transfer.destination.ae_title, reason)
-    note_not_done(claim, reason=reason)
+    note_not_done(claim, reason=reason, cut=progress.was_cut)
 
 
-def _why(troubles: "Counter[int]") -> str:
+def _why(troubles: "Counter[int | Unanswered]") -> str:
     """What kept images from arriving, most of all."""
     if not troubles:
         return _("Images were added while the others were sent.")

@@ -15,7 +15,7 @@ from apps.dimse import sending, suboperations
 from apps.dimse.sending import send_instances
 from apps.dimse.services import CalledDeviceFailed
 from apps.dimse.services.calling import DeviceWithoutAddress
-from apps.dimse.suboperations import Result
+from apps.dimse.suboperations import Result, Unanswered
 from apps.studies.models import Instance
 from apps.studies.services import Outgoing, outgoing
 from tests.dimse.conftest import ct_image
@@ -130,7 +130,7 @@ def test_an_error_of_ours_fails_one_image_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(suboperations, "outgoing", broken)
     with receiver() as peer:
         sent = send_instances(peer.device(), Instance.objects.all())
-    assert sent.failed == [(uids[1], 0xC000)]
+    assert sent.failed == [(uids[1], Unanswered.UNREADABLE)]
     assert len(sent.sent) == 2
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_gone_fails_alone(tmp_path: Path, caplog: pytest.LogCaptu
     with receiver() as peer, caplog.at_level(logging.WARNING):
         sent = send_instances(peer.device(), Instance.objects.all())
     assert [uid for uid, _status in sent.sent] == [uids[0], uids[2]]
-    assert sent.failed == [(uids[1], 0xC000)]
+    assert sent.failed == [(uids[1], Unanswered.UNREADABLE)]
     assert uids[1] in caplog.text
 
 

@@ -10,10 +10,13 @@ from django.utils import timezone
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
+from apps.dimse.suboperations import Result, Unanswered
 from apps.routing import services
 from apps.routing.answers import arrived, never, plain
 from apps.routing.models import Priority, Transfer, TransferItem
+from apps.routing.sending import Progress
 from apps.routing.services import (
+    Claim,
     ClaimLost,
     SendingRefused,
     ask_to_send,
@@ -25,6 +28,7 @@ from apps.routing.services import (
 )
 from apps.routing.services.working import (
     LEASE,
+    LONGEST_WAIT,
     forget_old_answers,
     note_answers,
     note_done,
@@ -224,7 +228,9 @@ def test_a_lease_that_is_renewed_does_not_end(study: Study, workstation: Device)
         assert claim_next() is None
 
 
-def test_a_transfer_that_kills_its_workers_is_given_up(study: Study, workstation: Device) -> None:
+def test_a_transfer_that_kills_its_workers_is_not_given_up_but_comes_seldom(
+    study: Study, workstation: Device
+) -> None:
     queued(study, workstation)
     moment = timezone.now()
     for _number in range(11):
@@ -232,8 +238,36 @@ def test_a_transfer_that_kills_its_workers_is_given_up(study: Study, workstation
         with time_machine.travel(moment, tick=False):
             claim_next()
     row = the_transfer()
-    assert (row.status, row.attempts) == ("failed", 10)
-    assert "again and again" in row.last_error
+    assert (row.status, row.attempts, row.cuts) == ("waiting", 0, 10)
+    assert row.next_attempt_at == moment + LONGEST_WAIT
+    assert "goes on by itself" in row.last_error
+
+
+def test_a_connection_cut_before_any_answer_is_no_attempt(
+    study: Study, workstation: Device
+) -> None:
+    queued(study, workstation, attempts=9)
+    note_not_done(taken(), reason="the connection broke", cut=True)
+    row = the_transfer()
+    assert (row.status, row.attempts, row.cuts) == ("waiting", 9, 1)
+    send_again(row, origin=Origin(protocol="web"))
+    assert (the_transfer().attempts, the_transfer().cuts) == (0, 0)
+
+
+def test_an_image_we_cannot_read_counts_as_an_attempt() -> None:
+    progress = Progress(Claim(Transfer(), 1))
+    progress.heard(Result(Instance(), Unanswered.CUT))
+    assert progress.was_cut
+    progress.heard(Result(Instance(), Unanswered.UNREADABLE))
+    assert not progress.was_cut
+
+
+def test_what_the_destination_says_of_one_image_is_an_answer() -> None:
+    progress = Progress(Claim(Transfer(), 1))
+    progress.heard(Result(Instance(sop_instance_uid="1.2"), 0xC000))
+    progress.heard(Result(Instance(), Unanswered.CUT))
+    assert not progress.was_cut
+    assert set(progress.troubles) == {0xC000, Unanswered.CUT}
 
 
 def test_a_form_sent_twice_asks_once(

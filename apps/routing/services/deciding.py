@@ -85,7 +85,7 @@ def _check_destination(row: Transfer, destination: Device) -> None:
 
 
 def _requeue(row: Transfer) -> None:
-    row.status, row.attempts = Transfer.Status.WAITING, 0
+    row.status, row.attempts, row.cuts = Transfer.Status.WAITING, 0, 0
     row.next_attempt_at, row.finished_at = timezone.now(), None
     row.unreached, row.drop_reason, row.last_error = False, "", ""
     row.token += 1

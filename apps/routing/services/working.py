@@ -19,7 +19,10 @@ from apps.routing.services.queueing import record_transfer
 from apps.studies.models import Instance
 from apps.studies.querysets import InstanceQuerySet
 
-ATTEMPTS = 10  # in a row in which nothing arrived
+# In a row in which nothing arrived, though the destination answered or could not be reached.
+# What is cut off before says nothing about it, and is tried for ever, more and more seldom.
+ATTEMPTS = 10
+MOST_CUTS = 1000
 FIRST_WAIT = datetime.timedelta(seconds=30)
 LONGEST_WAIT = datetime.timedelta(minutes=10)
 JITTER = 0.2  # of the wait, so that many transfers do not come back at once
@@ -110,21 +113,29 @@ def note_done(claim: Claim) -> None:
 
 
 def note_not_done(
-    claim: Claim, *, reason: str, unreached: bool = False, for_good: bool = False
+    claim: Claim,
+    *,
+    reason: str,
+    unreached: bool = False,
+    cut: bool = False,
+    for_good: bool = False,
 ) -> None:
     """The attempt failed: try again later, or give up. Raises ClaimLost.
 
     `reason` is for a person. `unreached`: the destination did not answer at all, so that
-    what else waits for it waits too. `for_good`: it would say the same again.
+    what else waits for it waits too. `cut`: it was reached, and gone before it answered.
+    `for_good`: it would say the same again.
     """
     with transaction.atomic():
         row = _locked(claim)
+        if cut:
+            _note_cut(row)
         if for_good or row.attempts >= ATTEMPTS:
             _give_up(row, reason)
         else:
             row.status, row.lease_until = Transfer.Status.WAITING, None
             row.last_error, row.unreached = reason[:300], unreached
-            row.next_attempt_at = timezone.now() + wait_after(row.attempts)
+            row.next_attempt_at = timezone.now() + wait_after(row.attempts + row.cuts)
             row.save()
 
 
@@ -139,7 +150,8 @@ def forget_old_answers() -> int:
 
 def wait_after(attempts: int) -> datetime.timedelta:
     """How long to wait after so many attempts: 30 s, doubled up to ten minutes, shaken."""
-    wait: datetime.timedelta = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    doublings = min(max(attempts - 1, 0), 10)
+    wait: datetime.timedelta = min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
     shaken = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
     return wait * shaken
 
@@ -164,18 +176,17 @@ def _claim(row: Transfer) -> Claim | None:
 
 
 def _take_up_left_behind() -> None:
-    """Put transfers of dead workers back into the queue; of one that kills them, give up."""
+    """Put transfers of dead workers back into the queue; one that kills them comes seldom."""
     for row in Transfer.objects.left_behind():
         reason = _("The sending was cut off here; it goes on by itself.")
         try:
             with transaction.atomic():
                 held = _locked(Claim(row, row.token), expired=True)
-                if held.attempts >= ATTEMPTS:
-                    _give_up(held, _("The sending was cut off here again and again."))
-                    continue
+                _note_cut(held)
+                rest = LONGEST_WAIT if held.cuts >= ATTEMPTS else datetime.timedelta(0)
                 held.status, held.lease_until = Transfer.Status.WAITING, None
                 held.token += 1
-                held.last_error, held.next_attempt_at = reason, timezone.now()
+                held.last_error, held.next_attempt_at = reason, timezone.now() + rest
                 held.save()
         except ClaimLost:  # another worker was faster
             continue
@@ -215,8 +226,13 @@ def _count(row: Transfer, *, some_arrived: bool) -> None:
     row.failed_count = row.items.filter(arrived=False).count()
     row.lease_until = timezone.now() + LEASE
     if some_arrived:
-        row.attempts = 1
-    row.save(update_fields=["sent_count", "failed_count", "lease_until", "attempts"])
+        row.attempts, row.cuts = 1, 0
+    row.save(update_fields=["sent_count", "failed_count", "lease_until", "attempts", "cuts"])
+
+
+def _note_cut(row: Transfer) -> None:
+    """The attempt does not count: nothing was learnt of the destination."""
+    row.attempts, row.cuts = max(row.attempts - 1, 0), min(row.cuts + 1, MOST_CUTS)
 
 
 def _give_up(row: Transfer, reason: str) -> None:
