@@ -14,6 +14,7 @@ from pytest_django.plugin import blocking_manager_key
 from apps.accounts.models import User
 from apps.audit.services import Origin
 from tests.factories import make_user
+from tests.prepare import find_program
 
 SAMPLES = Path(
     os.environ.get("OPENPACS_SAMPLES", Path(__file__).parents[1] / ".." / "shared" / "data")
@@ -66,11 +67,27 @@ def as_role(user_of: Callable[[str], User]) -> Callable[[str], Client]:
 def samples() -> Path:
     """The public sample data; tests that need it are skipped by name where it is absent."""
     if not (SAMPLES / "MANIFEST.csv").is_file():
-        message = f"the public sample data is not at {SAMPLES} (set OPENPACS_SAMPLES)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        do_without(f"the public sample data is not at {SAMPLES} (set OPENPACS_SAMPLES)")
     return SAMPLES
+
+
+def do_without(message: str) -> None:
+    """Skip the test for this reason; fail it where everything was to be prepared."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests against foreign software need it: DCMTK, or what their mark names."""
+    for mark in item.iter_markers("peer"):
+        require_programs(*(mark.args or ("echoscu",)))
+
+
+def require_programs(*names: str) -> None:
+    for name in names:
+        if not find_program(name):
+            do_without(f"{name} is not installed; python -m tests.prepare says how to get it")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,12 +14,16 @@ from openpacs.install import PYTHON_PACKAGES, ROOT, Refused, Run, Step, install,
 
 # Program -> Debian package. Looked for on PATH and where Debian keeps the database server.
 PROGRAMS = {
+    "Orthanc": "orthanc",
     "chromium": "chromium",
     "echoscu": "dcmtk",
     "initdb": "postgresql",
     "pdftotext": "poppler-utils",
     "redis-server": "redis-server",
+    "strace": "strace",
 }
+# Where Debian keeps daemons; not on the PATH of everybody.
+DAEMONS = "/usr/sbin"
 POSTGRES = Path("/usr/lib/postgresql")
 
 
@@ -39,7 +43,7 @@ TOOLS = Step(
 
 def find_program(name: str) -> str | None:
     """The path of a program, or None."""
-    found = shutil.which(name)
+    found = shutil.which(name) or shutil.which(name, path=DAEMONS)
     if found or not POSTGRES.is_dir():
         return found
     newest_first = sorted(POSTGRES.glob(f"*/bin/{name}"), key=_version, reverse=True)

@@ -23,7 +23,7 @@ from tests.dimse.orthanc import Orthanc
 from tests.factories import DeviceFactory
 
 pytestmark = [
-    pytest.mark.peer,
+    pytest.mark.peer("Orthanc"),
     # pynetdicom leaves sockets that could not connect to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -17,7 +17,7 @@ from tests.dimse.orthanc import Orthanc
 from tests.dimse.receiving import receiver
 from tests.factories import DeviceFactory, ScheduledStepFactory
 
-pytestmark = pytest.mark.peer
+pytestmark = pytest.mark.peer("Orthanc")
 HTJ2K = "1.2.840.10008.1.2.4.201"
 NAMES = ["Müller^Jörg", "Miller^Anna", "Иванова^Анна"]
 
