@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.audit.services import origin_of
 from apps.dimse import tasks
@@ -34,12 +34,15 @@ def archive_list(request: HttpRequest) -> HttpResponse:
     return render(request, "dimse/archive_list.html", context)
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
-    """One archive: the question, and its answers."""
+    """One archive: the question, and its answers.
+
+    The question is posted: it names patients, and addresses are kept in logs and histories.
+    """
     device = get_object_or_404(_archives(), pk=pk)
-    asked = bool(request.GET)
-    form = RemoteSearchForm(request.GET if asked else None)
+    asked = request.method == "POST"
+    form = RemoteSearchForm(request.POST if asked else None)
     context: dict[str, Any] = {"archive": device, "form": form, "asked": asked}
     if asked and form.is_valid():
         try:

@@ -218,7 +218,7 @@ def test_the_page_shows_answers_escaped_and_marks_what_is_here(
 
     device = play(find=answer)
     client = as_role("radiologist")
-    page = client.get(reverse("dimse:archive", args=[device.pk]), {"patient_name": "x"})
+    page = client.post(reverse("dimse:archive", args=[device.pk]), {"patient_name": "x"})
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
     assert "<script>alert" not in page.text
     assert "not here" in page.text
@@ -229,9 +229,9 @@ def test_the_page_asks_for_something_and_shows_what_went_wrong(
 ) -> None:
     client = as_role("technologist")
     address = reverse("dimse:archive", args=[far.pk])
-    assert "Say at least one thing" in client.get(address, {"patient_name": ""}).text
-    assert "Nothing answers at 127.0.0.1:1." in client.get(address, {"modality": "CT"}).text
-    assert "cannot be searched" in client.get(address, {"modality": "CT\\MR"}).text
+    assert "Say at least one thing" in client.post(address, {"patient_name": ""}).text
+    assert "Nothing answers at 127.0.0.1:1." in client.post(address, {"modality": "CT"}).text
+    assert "cannot be searched" in client.post(address, {"modality": "CT\\MR"}).text
     tested = client.post(reverse("dimse:echo", args=[far.pk]), follow=True)
     assert "Nothing answers" in tested.text
     series = client.get(reverse("dimse:series", args=[far.pk]), {"study": "2.25.1"})
@@ -240,6 +240,17 @@ def test_the_page_asks_for_something_and_shows_what_went_wrong(
         "This is no UID"
         in client.get(reverse("dimse:series", args=[far.pk]), {"study": "../x"}).text
     )
+
+
+def test_a_question_never_stands_in_the_address(
+    far: Device, as_role: Callable[[str], Client]
+) -> None:
+    client = as_role("technologist")
+    address = reverse("dimse:archive", args=[far.pk])
+    page = client.get(address, {"patient_name": "Doe"})
+    assert 'method="post" role="search"' in page.text
+    assert "Doe" not in page.text
+    assert not Event.objects.filter(kind=Kind.REMOTE_QUERIED).exists()
 
 
 def test_a_study_is_queued_from_the_page_and_begun_again_after_a_failure(
