@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.accounts.models import Role, User
 from apps.studies.storage import FolderStorage, stored_files
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,10 @@ def require_room() -> None:
 
 
 def room_banner(request: HttpRequest) -> dict[str, str]:
-    """Context processor: `image_room`, as a word, for whoever has signed in."""
+    """Context processor: `image_room`, as a word, for whoever works here: not for referrers."""
     user = getattr(request, "user", None)  # none where a request was refused before that
-    return {"image_room": disk_room().value if user and user.is_authenticated else ""}
+    told = isinstance(user, User) and (user.is_superuser or bool(user.roles - {Role.REFERRER}))
+    return {"image_room": disk_room().value if told else ""}
 
 
 def _folders() -> Iterator[Path]:

@@ -84,7 +84,7 @@ def test_each_change_is_logged_once(
     ("count", "health", "banner"),
     [(5000, "ok", ""), (1500, "nearly full", "nearly full"), (500, "full", "The disk is full")],
 )
-def test_whoever_is_signed_in_is_told(
+def test_whoever_works_here_is_told(
     count: int, health: str, banner: str, free: Fill, client: Client
 ) -> None:
     free(count)
@@ -97,6 +97,16 @@ def test_whoever_is_signed_in_is_told(
     page = client.get("/", follow=True).content.decode()
     assert banner in page
     assert ("The disk" in page) is bool(banner)
+
+
+@pytest.mark.django_db
+def test_a_referrer_is_not_told(free: Fill, client: Client) -> None:
+    free(500)
+    room.forget_room()
+    client.force_login(make_user("referrer"), backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get("/", follow=True)
+    assert page.status_code == 200
+    assert "The disk" not in page.content.decode()
 
 
 def test_a_real_file_system_is_read(settings: Any) -> None:
