@@ -62,6 +62,16 @@ def test_only_front_and_listeners_are_reachable_from_outside() -> None:
     assert published == {"front", "dimse", "hl7"}
 
 
+def test_the_port_of_dicom_over_tls_is_that_of_the_example() -> None:
+    example = (ROOT / "deploy" / "env.example").read_text()
+    assert "OPENPACS_DICOM_TLS_PORT=2762" in example
+    assert "2762:2762" in SERVICES["dimse"]["ports"]
+    folder = re.findall(r"OPENPACS_DICOM_TLS_\w+=(/.+)/", example)
+    mounted = [one.split(":")[-2] for one in SERVICES["worker"]["volumes"]]
+    assert folder
+    assert set(folder) <= set(mounted)
+
+
 def test_the_image_does_not_run_as_root() -> None:
     last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     assert "\nUSER openpacs\n" in last_stage
