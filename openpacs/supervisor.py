@@ -7,6 +7,7 @@ HL7 listeners, the worker and its clock as children, until Ctrl-C or SIGTERM.
 
 import errno
 import fcntl
+import gc
 import os
 import socket
 import sys
@@ -181,6 +182,9 @@ def run() -> int:
         if link := parts.first_user_link():
             say(f"Nobody can sign in yet. Make the first user here: {link}")
         connections.close_all()
+        # What is here already stays: no child looks through it for garbage, or copies it.
+        gc.collect()
+        gc.freeze()
         return Keeper(parts.PARTS, is_ready=is_ready, on_ready=announce).run()
 
 

@@ -60,21 +60,30 @@ class FolderStorage(FileSystemStorage):
     """A folder, by default beside the spool: adopting a file is then a hard link."""
 
     def adopt(self, source: Path, name: str) -> None:
-        target = Path(self.path(name))
-        if not target.parent.exists():
-            self._make_folder(target.parent)
         try:
-            target.hardlink_to(source)
+            os.link(source, self._place(name))
         except FileExistsError:
             return
         except OSError:
-            if not source.exists():
-                raise
-            _copy_synced(source, target)  # another file system, or one without links
+            self._adopt_otherwise(source, name)
 
     def settle(self, names: Iterable[str]) -> None:
-        for folder in {Path(self.path(name)).parent for name in names}:
-            sync_folder(folder)
+        for folder in {name.rpartition("/")[0] for name in names}:
+            sync_folder(Path(self._place(folder)))
+
+    def _place(self, name: str) -> str:
+        # `path` looks for ways out of the folder, for longer than a link takes; names are ours.
+        return f"{self.location}/{name}"
+
+    def _adopt_otherwise(self, source: Path, name: str) -> None:
+        target = Path(self._place(name))
+        if not source.exists():
+            raise FileNotFoundError(source)
+        if target.parent.exists():
+            _copy_synced(source, target)  # another file system, or one without links
+        else:
+            self._make_folder(target.parent)
+            self.adopt(source, name)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)

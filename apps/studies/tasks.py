@@ -1,6 +1,5 @@
 """Ingest and settling in the background. The spool is the queue; a task is a nudge."""
 
-import fcntl
 import logging
 import threading
 from collections import deque
@@ -16,12 +15,14 @@ from apps.audit.models import Event
 from apps.audit.services import SYSTEM, Origin
 from apps.studies.models import Study
 from apps.studies.services import follow_patient, settle_study, store_instances, write_sidecar
-from apps.studies.spool import default_spool
+from apps.studies.spool import Spool, default_spool
 
 log = logging.getLogger(__name__)
 
 INGEST = Origin(protocol="ingest")
 BATCH = 200
+STREAM = 10  # files in a batch after which more are expected
+GATHER_SECONDS = 0.1  # how long they may gather, unless somebody tells of some
 OVERDUE_SECONDS = 3  # younger files have a nudge under way
 
 
@@ -48,12 +49,9 @@ def ingest_spool() -> None:
     """Index files whose nudge was lost, one sweep at a time."""
     spool = default_spool()
     spool.sweep_abandoned()
-    with (spool.root / "sweep.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        lane.ingest(_overdue(spool.waiting()))
+    with spool.sweeping() as alone:
+        waiting = _overdue(spool.waiting()) if alone else []
+    lane.ingest(waiting)
 
 
 @shared_task
@@ -83,27 +81,40 @@ class Lane:
     """One batch at a time in this process, made of all that waits.
 
     Threads that index side by side wait for one another in the database; files that come
-    meanwhile rather make the next batch larger, and each of them cheaper.
+    meanwhile rather make the next batch larger, and each of them cheaper. While images
+    stream in, those that nobody was told of yet are taken along.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Path] = deque()
         self._busy = threading.Lock()
+        self._told = threading.Event()
 
     def ingest(self, paths: Iterable[Path]) -> None:
         """Index files, here or by the thread that is at it; raises what storing raises."""
         self._waiting.extend(paths)
+        self._told.set()
         while self._waiting and self._busy.acquire(blocking=False):
             try:
-                self._take_batch()
+                self._drain(default_spool())
             finally:
                 self._busy.release()
 
-    def _take_batch(self) -> None:
+    def _drain(self, spool: Spool) -> None:
+        with spool.sweeping() as alone:
+            while self._waiting:
+                self._told.clear()
+                taken = self._take_batch()
+                if alone and taken >= STREAM and not self._waiting:
+                    self._told.wait(GATHER_SECONDS)
+                    self._waiting.extend(spool.waiting())
+
+    def _take_batch(self) -> int:
         taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        if present := [path for path in taken if path.exists()]:
+        if present := [path for path in dict.fromkeys(taken) if path.exists()]:
             stored = store_instances(present, origin=INGEST)
             log.info("Ingested %d files", len(stored))
+        return len(present)
 
 
 lane = Lane()

@@ -60,19 +60,22 @@ def _file(request: Request) -> Iterator[bytes | memoryview]:
     pieces = request.fragments()
     head = _head(pieces)
     _check(head, request)
-    yield file_meta(
+    meta = file_meta(
         sop_class=command.sop_class_uid,
         sop_instance=command.sop_instance_uid,
         transfer_syntax=request.context.transfer_syntax,
         source=request.association.device.ae_title,
     )
-    yield head
+    yield b"".join((meta, head))  # one write, for a small object the only one
     yield from pieces
 
 
-def _head(pieces: Iterator[memoryview]) -> bytes:
-    """Enough of the data set to see which object it is."""
-    head = bytearray()
+def _head(pieces: Iterator[memoryview]) -> bytes | memoryview:
+    """Enough of the data set to see which object it is; valid until the next piece."""
+    first = next(pieces, memoryview(b""))
+    if len(first) >= ENOUGH:
+        return first
+    head = bytearray(first)
     for piece in pieces:
         head += piece
         if len(head) >= ENOUGH:
@@ -80,9 +83,9 @@ def _head(pieces: Iterator[memoryview]) -> bytes:
     return bytes(head)
 
 
-def _check(head: bytes, request: Request) -> None:
+def _check(head: bytes | memoryview, request: Request) -> None:
     command = request.command
-    found = leading_uids(head, request.context.transfer_syntax)
+    found = leading_uids(bytes(head[:ENOUGH]), request.context.transfer_syntax)
     if found is None:
         raise MismatchError("no SOP Class and Instance UID at the front of the data set")
     if found != (command.sop_class_uid, command.sop_instance_uid):

@@ -104,6 +104,8 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
     try:
         names = _place(fresh)
     except FileNotFoundError:
+        if all(one.path.exists() for one in fresh):
+            raise  # not a spool file that is gone: the storage is
         # Another worker finished one of them in between: look again.
         return [stored for one in batch for stored in _store_again(one, origin=origin)]
     with transaction.atomic():
