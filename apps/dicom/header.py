@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from apps.dicom.charsets import decode
 from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
-from apps.dicom.encoding import encoded
+from apps.dicom.encoding import reencoded, syntax_of
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -53,6 +53,10 @@ class UnreadableError(ValueError):
 
 class WalkError(ValueError):
     """The fast walk does not understand these bytes."""
+
+
+class CutOffError(WalkError):
+    """A value, as the walk reads it, would end behind the end of the file."""
 
 
 class Element(NamedTuple):
@@ -123,8 +127,8 @@ def read_header(buffer: Buffer) -> Header:
         return _read_dataset(buffer, header)
     except DamagedError as error:
         raise UnreadableError(str(error)) from None
-    except (WalkError, struct.error):
-        return _read_with_pydicom(buffer)
+    except (WalkError, struct.error) as error:
+        return _read_with_pydicom(buffer, cut_off=isinstance(error, CutOffError))
 
 
 def explicit(transfer_syntax_uid: str) -> bool:
@@ -191,7 +195,8 @@ def _after(buffer: Buffer, element: Element, end: int, explicit_vr: bool, depth:
     if element.length != UNDEFINED:
         position = element.offset + element.length
         if position > end:
-            raise WalkError("a value reaches past the end")
+            what = CutOffError if end == len(buffer) else WalkError
+            raise what("a value reaches past the end")
         return position
     position = element.offset
     for _, stop in items(
@@ -336,29 +341,38 @@ def _read_deflated(buffer: Buffer, header: Header) -> Header:
     return found
 
 
-def _read_with_pydicom(buffer: Buffer) -> Header:
-    """The second opinion: slower, and reading more kinds of wrong."""
+def _read_with_pydicom(buffer: Buffer, *, cut_off: bool = False) -> Header:
+    """The second opinion: slower, and reading more kinds of wrong.
+
+    `cut_off`: the walk came to the end within a value. pydicom says nothing of that; it may
+    though find another VR form than announced, in which the lengths are right.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):
-            return _second_opinion(buffer)
+            header, as_announced = _second_opinion(buffer)
     except Exception as error:  # damaged bytes surface as almost anything
         raise UnreadableError(f"not readable as DICOM ({type(error).__name__})") from error
+    if cut_off and as_announced and header.pixels is None:
+        raise UnreadableError("cut off: the file ends within a value")
+    return header
 
 
-def _second_opinion(buffer: Buffer) -> Header:
+def _second_opinion(buffer: Buffer) -> tuple[Header, bool]:
+    """The header, and whether the data set is in the VR form of its transfer syntax."""
     stream = io.BytesIO(buffer)
     dataset = dcmread(stream, stop_before_pixels=True, force=True)
     stopped = stream.tell()
     meta = dataset.file_meta
-    syntax = str(meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
+    syntax = syntax_of(dataset)
     inner = IMPLICIT_LITTLE if syntax == IMPLICIT_LITTLE else EXPLICIT_LITTLE
-    header = _read_dataset(_encoded(dataset), Header(inner, "", 0))
+    again = reencoded(dataset, implicit_vr=syntax == IMPLICIT_LITTLE)
+    header = _read_dataset(again, Header(inner, "", 0))
     header.transfer_syntax_uid = syntax
     header.source = str(meta.get("SourceApplicationEntityTitle", ""))
     header.dataset_offset = _behind_meta(buffer)
     header.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in header.bulk]
     header.pixels = _pixels_at(buffer, stopped, dataset)
-    return header
+    return header, dataset.original_encoding[0] == (syntax == IMPLICIT_LITTLE)
 
 
 def _behind_meta(buffer: Buffer) -> int:
@@ -367,21 +381,6 @@ def _behind_meta(buffer: Buffer) -> int:
         return _read_meta(buffer).dataset_offset
     except (WalkError, struct.error):
         return _PREAMBLE + 4
-
-
-def _guessed_syntax(dataset: Dataset) -> str:
-    implicit, little = dataset.original_encoding
-    if not little:
-        return EXPLICIT_BIG
-    return IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE
-
-
-def _encoded(dataset: Dataset) -> bytes:
-    """A dataset as little endian, in the VR form that `explicit` promises for its syntax."""
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
-    for _ in dataset.iterall():
-        pass  # raw elements cannot change their VR form: decode them all first
-    return encoded(dataset, implicit_vr=syntax == IMPLICIT_LITTLE)
 
 
 def _pixels_at(buffer: Buffer, position: int, dataset: Dataset) -> Element | None:

@@ -15,6 +15,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -85,6 +86,17 @@ def test_deep_nesting_is_refused_quickly() -> None:
         with pytest.raises(UnreadableError, match="nested deeper"):
             read_header(nested(depth))
         assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("missing", [1, 5, 40])
+def test_a_file_that_ends_within_a_value_is_refused(syntax: str, missing: int) -> None:
+    plan = ct_image(PixelData=None)
+    plan.add_new(0x300A0003, "ST", "long " * 20)
+    content = part10(plan, syntax=syntax)
+    assert read_header(content).text(NAME)
+    with pytest.raises(UnreadableError, match="cut off"):
+        read_header(content[:-missing])
 
 
 def deflated(data: bytes) -> bytes:
