@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from traceback import format_tb
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
@@ -12,8 +13,10 @@ from apps.dimse.handlers import handler_for
 from apps.dimse.handlers.commitment import report_elsewhere, report_here, take_answer
 from apps.dimse.handlers.storage import announce, wait_until_indexed
 from apps.dimse.messages import C_STORE_RQ
+from apps.dimse.services.noting import Throttle
 
 logger = logging.getLogger(__name__)
+SAME_LINE_SECONDS, LINES_PER_HOUR = 60, 1000  # of one association
 
 
 class Conversation:
@@ -21,6 +24,7 @@ class Conversation:
 
     def __init__(self, association: Association) -> None:
         self.association = association
+        self._lines = Throttle(seconds=SAME_LINE_SECONDS, per_hour=LINES_PER_HOUR)
         association.wire.on_idle = self._pause
         association.on_response = take_answer
 
@@ -51,18 +55,23 @@ class Conversation:
             handler_for(request)(request)
         except (ReleasedError, wire.PeerGoneError, wire.ProtocolError, wire.StoppedError):
             raise
-        except Exception as error:
-            if status.refusal_of(error) is status.UNEXPECTED:
-                logger.exception("operation 0x%04X failed", request.command.field)
+        except Exception as error:  # noqa: BLE001 - logged there, without what it says
             self._refuse(request, error)
 
     def _refuse(self, request: Request, error: Exception) -> None:
         refusal = status.refusal_of(error)
         title, operation = self.association.device.ae_title, request.command.field
-        # A database says in its errors which values it was given.
-        said = "" if isinstance(error, DatabaseError) else f": {error}"
         kind = type(error).__name__
-        logger.warning("operation 0x%04X of %s refused: %s%s", operation, title, kind, said)
+        if refusal is status.UNEXPECTED:
+            said = f" at\n{''.join(format_tb(error.__traceback__))}"
+        elif isinstance(error, DatabaseError):
+            said = ""
+        else:
+            said = f": {error}"
+        # Others than ours say in their errors which values they were given: names, perhaps.
+        # A full disk refuses each image of a study: one line of it will do.
+        if self._lines.passes((operation, kind, said)):
+            logger.warning("operation 0x%04X of %s refused: %s%s", operation, title, kind, said)
         code = refusal.normalized if operation & 0x0100 else refusal.composite
         request.respond(code, error_id=refusal.error_id)
 
@@ -75,12 +84,12 @@ class Conversation:
     def _catch_up(self) -> None:
         """Do what was put off: entries of the journal, mostly."""
         put_off, self.association.put_off = self.association.put_off, []
-        try:
-            for one in put_off:
+        for one in put_off:
+            try:
                 one()
-        except DatabaseError as error:
-            title, kind = self.association.device.ae_title, type(error).__name__
-            logger.error("not journalled what %s did: %s", title, kind)  # noqa: TRY400
+            except DatabaseError as error:
+                title, kind = self.association.device.ae_title, type(error).__name__
+                logger.error("not journalled what %s did: %s", title, kind)  # noqa: TRY400
 
 
 def abort(link: wire.Wire, error: wire.ProtocolError) -> None:

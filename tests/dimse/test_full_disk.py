@@ -45,6 +45,18 @@ def test_below_the_first_mark_images_are_refused_for_now(
     association.release()
 
 
+def test_a_full_disk_is_one_line_for_all_the_images_it_keeps_out(
+    listener: Listener, dial: Dial, leave: Leave, caplog: pytest.LogCaptureFixture
+) -> None:
+    association = dial(listener, CT)
+    leave(1500)
+    for number in range(3):
+        assert association.send_c_store(ct_image(f"2.25.{number + 1}")).Status == 0xA700
+    refused = [one for one in caplog.messages if "DiskFull" in one]
+    assert refused == ["operation 0x0001 of CT1 refused: DiskFull: no room for images"]
+    association.release()
+
+
 def test_below_the_second_mark_nobody_begins_to_send(
     listener: Listener, dial: Dial, leave: Leave, device: Device
 ) -> None:

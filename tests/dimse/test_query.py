@@ -9,6 +9,7 @@ from pynetdicom.association import Association
 
 from apps.audit.models import Event, Kind
 from apps.dicom.matching import tag_of
+from apps.dimse.answers import Template
 from apps.dimse.handlers import query
 from apps.dimse.listener import Listener
 from apps.studies.datasets import Level
@@ -232,6 +233,25 @@ def test_a_query_is_journalled_once_without_names(asking: Ask, device: Device) -
         "keys": {"PatientID": "P2", "PatientName": "wildcard"},
         "count": 1,
     }
+
+
+def test_a_query_that_breaks_is_journalled_and_no_name_is_logged(
+    asking: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "^".join(("Doe", "Jane"))  # the log shows the line that raised
+
+    def broken(*_arguments: object) -> bytes:
+        raise ValueError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Template, "fill", broken)
+        assert asking(StudyInstanceUID="", PatientID="P2").statuses == [0xC001]
+    asking(StudyInstanceUID="", PatientID="P1")
+    events = Event.objects.filter(kind=Kind.STUDIES_QUERIED)
+    assert {"PatientID": "P2"} in [one.details["keys"] for one in events]
+    assert "refused: ValueError" in caplog.text
+    assert "in _answer" in caplog.text
+    assert name not in caplog.text
 
 
 def test_a_device_that_may_not_query_is_refused(

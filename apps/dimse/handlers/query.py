@@ -26,7 +26,10 @@ class CancelledError(Exception):
 
 
 def find_studies(request: Request) -> None:
-    """Pending answers, then success; ended early by a C-CANCEL, a limit of ours, a bad key."""
+    """Pending answers, then success; ended early by a C-CANCEL, a limit of ours, a bad key.
+
+    However it ends, what was asked and answered is journalled.
+    """
     answers = _Answers(request)
     try:
         question = read_question(request)
@@ -41,16 +44,8 @@ def find_studies(request: Request) -> None:
     except (BadKeyError, TooMuchAsked) as error:
         answers.send()
         _refuse(request, error)
-    association = request.association
-    note = partial(
-        note_studies_query,
-        association.device,
-        level=question.level,
-        keys=question.keys,
-        count=answers.count,
-        origin=association.origin,
-    )
-    association.put_off.append(note)
+    finally:
+        _journal(request, question, answers.count)
 
 
 class _Answers:
@@ -113,6 +108,20 @@ def _answer(request: Request, question: Question, answers: _Answers) -> None:
                 raise TooMuchAsked(f"more than {rows} answers: ask for less")
             answers.add(template.fill(row, header), limit)
     answers.flush()
+
+
+def _journal(request: Request, question: Question, count: int) -> None:
+    """After the answer: the peer need not wait for it."""
+    association = request.association
+    note = partial(
+        note_studies_query,
+        association.device,
+        level=question.level,
+        keys=question.keys,
+        count=count,
+        origin=association.origin,
+    )
+    association.put_off.append(note)
 
 
 def _refuse(request: Request, error: BadKeyError | TooMuchAsked) -> None:

@@ -43,7 +43,14 @@ def find_steps(request: Request) -> None:
     association = request.association
     asked = identifiers.decode(request.data_set(), request.context.transfer_syntax)
     found = _matching(association.device, asked)
-    reader = _reader(association.device, found.zone)
+    try:
+        _answer(request, asked, found)
+    finally:  # a device that hangs up half-way has been shown patients too
+        _note(association, found, round((time.monotonic() - began) * 1000))
+
+
+def _answer(request: Request, asked: Dataset, found: Found) -> None:
+    reader = _reader(request.association.device, found.zone)
     finished = _send(request, (answer(step, asked, reader=reader) for step in found.steps))
     if not finished:
         request.respond(status.CANCELLED)
@@ -51,7 +58,6 @@ def find_steps(request: Request) -> None:
         request.respond(status.OUT_OF_RESOURCES, comment=CUT % settings.WORKLIST_ANSWERS)
     else:
         request.respond(status.SUCCESS)
-    _note(association, found, round((time.monotonic() - began) * 1000))
 
 
 def _matching(device: Device, asked: Dataset) -> Found:

@@ -1,5 +1,6 @@
 """What this door writes down about those that call; the same thing only now and then."""
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -22,8 +23,13 @@ class Throttle:
         self._seconds, self._per_hour, self._keys = seconds, per_hour, keys
         self._last: OrderedDict[Any, float] = OrderedDict()
         self._hour, self._count = 0.0, 0
+        self._lock = threading.Lock()
 
     def passes(self, key: Any) -> bool:
+        with self._lock:
+            return self._passes(key)
+
+    def _passes(self, key: Any) -> bool:
         now = time.monotonic()
         if now - self._hour > 3600:
             self._hour, self._count = now, 0
