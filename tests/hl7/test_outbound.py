@@ -20,7 +20,7 @@ from apps.hl7.mllp import Listener
 from apps.hl7.models import Message, Partner
 from apps.hl7.sending import send_due
 from apps.hl7.services import outbox
-from apps.hl7.services.outbox import ResendRefused, claim, note_sent, resend, wait_after
+from apps.hl7.services.outbox import ResendRefused, claim, note_sent, resend
 from apps.hl7.tasks import send_result, send_waiting
 from apps.orders.models import Order
 from apps.reports.models import Report, ReportVersion
@@ -315,13 +315,6 @@ def test_after_ten_attempts_it_is_given_up(ehr: Partner, receiver: Receiver, sig
         send_due()
     row = the_message()
     assert (row.status, row.attempts, len(receiver.got)) == ("dead", 10, 10)
-
-
-def test_the_wait_doubles_up_to_ten_minutes() -> None:
-    waits = [wait_after(attempts).total_seconds() for attempts in range(1, 11)]
-    expected = [30, 60, 120, 240, 480, 600, 600, 600, 600, 600]
-    for wait, middle in zip(waits, expected, strict=True):
-        assert 0.79 * middle <= wait <= 1.21 * middle
 
 
 def test_a_correction_never_overtakes_what_it_corrects(

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.audit.models import Event, Kind
+from apps.audit.retrying import LONGEST_WAIT
 from apps.audit.services import Origin
 from apps.dimse.suboperations import Result, Unanswered
 from apps.routing import services
@@ -24,11 +25,9 @@ from apps.routing.services import (
     claim_next,
     drop,
     send_again,
-    wait_after,
 )
 from apps.routing.services.working import (
     LEASE,
-    LONGEST_WAIT,
     forget_old_answers,
     note_answers,
     note_done,
@@ -85,13 +84,6 @@ def after(wait: datetime.timedelta) -> time_machine.travel:
 def test_what_a_status_means(status: int, has_it: bool, would_say_it_again: bool) -> None:
     assert (arrived(status), never(status)) == (has_it, would_say_it_again)
     assert plain(status).endswith(f"(0x{status:04X})")
-
-
-def test_the_wait_doubles_up_to_ten_minutes() -> None:
-    waits = [wait_after(attempts).total_seconds() for attempts in range(1, 11)]
-    expected = [30, 60, 120, 240, 480, 600, 600, 600, 600, 600]
-    for wait, middle in zip(waits, expected, strict=True):
-        assert 0.79 * middle <= wait <= 1.21 * middle
 
 
 def test_the_urgent_goes_before_the_old(study: Study, workstation: Device) -> None:

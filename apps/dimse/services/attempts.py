@@ -8,12 +8,13 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
+from apps.audit.retrying import wait_after
 from apps.dimse.models import CommitmentInquiry, CommitmentRequest, Retrieval
 
 # Longer than the longest silence between two renewals: after that the worker is dead.
 LEASE = timedelta(minutes=1)
 RENEW_SECONDS = 10
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=10)
+FIRST_WAIT = timedelta(seconds=10)
 
 Row = CommitmentInquiry | CommitmentRequest | Retrieval
 
@@ -51,16 +52,10 @@ def finish(row: Row, **values: object) -> bool:
     return bool(_own(row).update(**values))
 
 
-def wait_of(row: Row) -> timedelta:
-    """How long to wait after so many attempts: 10 s, doubled each time, 10 minutes at most."""
-    doublings = min(max(row.attempts - 1, 0), 10)
-    wait: timedelta = FIRST_WAIT * 2**doublings
-    return min(wait, LONGEST_WAIT)
-
-
 def try_later(row: Row, error: str, **values: object) -> bool:
     """The attempt failed; the next one comes by itself."""
-    return finish(row, error=error[:200], next_attempt_at=timezone.now() + wait_of(row), **values)
+    due = timezone.now() + wait_after(row.attempts, first=FIRST_WAIT)
+    return finish(row, error=error[:200], next_attempt_at=due, **values)
 
 
 def _own(row: Row) -> Any:

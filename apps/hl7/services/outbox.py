@@ -1,7 +1,6 @@
 """Messages that go out: queued with what they tell of, tried until they arrive or not."""
 
 import datetime
-import random
 import uuid
 from dataclasses import dataclass
 
@@ -12,15 +11,13 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.models import Event, Kind
+from apps.audit.retrying import wait_after
 from apps.audit.services import Origin
 from apps.hl7.models import Message, Partner
 from apps.hl7.outbound import build_result
 from apps.reports.models import ReportVersion
 
 ATTEMPTS = 10
-FIRST_WAIT = datetime.timedelta(seconds=30)
-LONGEST_WAIT = datetime.timedelta(minutes=10)
-JITTER = 0.2  # of the wait, so that many messages do not come back at once
 # Longer than any attempt can take: after that the worker that had the message is dead.
 LEASE = datetime.timedelta(minutes=2)
 RESULT = "ORU^R01"
@@ -146,13 +143,6 @@ def resend(message: Message, *, origin: Origin) -> Message:
         row.save()
         _record(Kind.MESSAGE_REQUEUED, row, origin=origin)
     return row
-
-
-def wait_after(attempts: int) -> datetime.timedelta:
-    """How long to wait after so many attempts: 30 s, doubled up to ten minutes, shaken."""
-    wait: datetime.timedelta = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
-    shaken = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
-    return wait * shaken
 
 
 def _held(claim: Claim) -> Message | None:

@@ -8,7 +8,7 @@ from apps.routing.services.queueing import (
     route_study,
     tell_availability,
 )
-from apps.routing.services.working import Claim, ClaimLost, claim_next, wait_after
+from apps.routing.services.working import Claim, ClaimLost, claim_next
 
 __all__ = [
     "Claim",
@@ -24,5 +24,4 @@ __all__ = [
     "send_again",
     "tell_availability",
     "verdicts",
-    "wait_after",
 ]

@@ -1,7 +1,6 @@
 """A worker's hold on a transfer: taken for a time, told what arrived, given back."""
 
 import datetime
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps.audit.models import Kind
+from apps.audit.retrying import LONGEST_WAIT, wait_after
 from apps.routing import answers
 from apps.routing.models import Transfer, TransferItem
 from apps.routing.services.queueing import record_transfer
@@ -23,9 +23,6 @@ from apps.studies.querysets import InstanceQuerySet
 # What is cut off before says nothing about it, and is tried for ever, more and more seldom.
 ATTEMPTS = 10
 MOST_CUTS = 1000
-FIRST_WAIT = datetime.timedelta(seconds=30)
-LONGEST_WAIT = datetime.timedelta(minutes=10)
-JITTER = 0.2  # of the wait, so that many transfers do not come back at once
 # Renewed by the heartbeat of a worker; a transfer of a dead one goes on after so long.
 LEASE = datetime.timedelta(seconds=40)
 # How long is known which image of a transfer arrived, once all have.
@@ -146,14 +143,6 @@ def forget_old_answers() -> int:
         transfer__status=Transfer.Status.SENT, transfer__finished_at__lt=until
     )
     return old.delete()[0]
-
-
-def wait_after(attempts: int) -> datetime.timedelta:
-    """How long to wait after so many attempts: 30 s, doubled up to ten minutes, shaken."""
-    doublings = min(max(attempts - 1, 0), 10)
-    wait: datetime.timedelta = min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
-    shaken = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
-    return wait * shaken
 
 
 def _claim(row: Transfer) -> Claim | None:
