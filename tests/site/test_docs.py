@@ -39,8 +39,8 @@ def test_the_paper_on_roles_holds_the_policy_table() -> None:
 
 def test_the_readme_explains_every_environment_variable_and_no_other() -> None:
     settings = read("openpacs/settings.py")
-    named = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', settings))
-    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", read("README.md"), re.MULTILINE))
+    named = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z0-9_]+)"', settings))
+    explained = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", read("README.md"), re.MULTILINE))
     assert explained == named
 
 
