@@ -1,9 +1,10 @@
 """The pages of quality control: what needs a person, and what persons corrected."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,7 +16,6 @@ from apps.quality.forms import CorrectionForm, ReasonForm
 from apps.studies.models import Conflict, Correction, Study
 from apps.studies.services import (
     NotStorableError,
-    Scope,
     SettledAlreadyError,
     UndoneAlreadyError,
     compared,
@@ -28,6 +28,7 @@ from apps.studies.services import (
 from apps.studies.spool import default_spool
 
 LISTED = 50
+VERBS = {"store": store_newcomer, "drop": drop_newcomer}
 
 
 @require_GET
@@ -52,7 +53,9 @@ def conflict(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(rows, pk=pk)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        _decide(request, found, form.cleaned_data["reason"])
+        if not (verb := VERBS.get(request.POST.get("verb", ""))):
+            return HttpResponseBadRequest()
+        _decide(request, verb, found, form.cleaned_data["reason"])
         return redirect("quality:inbox")
     return _conflict_page(request, found, form, code=422 if form.errors else 200)
 
@@ -66,7 +69,7 @@ def corrections(request: HttpRequest, pk: int) -> HttpResponse:
         "study": study,
         "corrections": rows[:LISTED],
         "may_correct": can(request.user, Action.CHANGE, study),
-        "reason_form": ReasonForm(),
+        "reason_form": ReasonForm(auto_id="unmatch_%s"),  # its page has a reason already
     }
     return render(request, "quality/_corrections.html", context)
 
@@ -115,8 +118,7 @@ def _failed(request: HttpRequest) -> list[tuple[str, str]]:
     return [(path.name, spool.reason(path)) for path in spool.failed()[-LISTED:][::-1]]
 
 
-def _decide(request: HttpRequest, found: Conflict, reason: str) -> None:
-    verb = store_newcomer if request.POST.get("verb") == "store" else drop_newcomer
+def _decide(request: HttpRequest, verb: Callable[..., None], found: Conflict, reason: str) -> None:
     try:
         verb(found, reason=reason, origin=origin_of(request))
         messages.success(request, _("The conflict is decided."))
@@ -145,11 +147,13 @@ def _conflict_page(
 
 
 def _correct(request: HttpRequest, study: Study, form: CorrectionForm) -> None:
-    reason, origin = form.cleaned_data["reason"], origin_of(request)
-    scope = Scope(series=form.cleaned_data["series"])
-    made = correct_by_hand(study, changes=form.study_changes(), reason=reason, origin=origin)
-    made += correct_by_hand(
-        study, changes=form.series_changes(), reason=reason, origin=origin, scope=scope
+    made = correct_by_hand(
+        study,
+        changes=form.study_changes(),
+        series_changes=form.series_changes(),
+        series=form.cleaned_data["series"],
+        reason=form.cleaned_data["reason"],
+        origin=origin_of(request),
     )
     if made:
         messages.success(request, _("The study is shown and sent as corrected."))

@@ -77,7 +77,7 @@ def test_the_inbox_lists_all_that_waits(
     spool.fail(spool.write([b"no DICOM"]), "DICM mark is missing")
     with django_assert_max_num_queries(12):
         page = keeper.get(reverse("quality:inbox")).text
-    for words in (conflict.sop_instance_uid, "the sex differs", "P77", "DICM mark is missing"):
+    for words in (conflict.sop_instance_uid, "The sex differs", "P77", "DICM mark is missing"):
         assert words in page
     assert "P88" not in page
 
@@ -106,6 +106,7 @@ def test_a_conflict_is_decided_with_a_reason(
 ) -> None:
     address = reverse("quality:conflict", args=[conflict.pk])
     assert keeper.post(address, {"verb": verb}).status_code == 422
+    assert keeper.post(address, {"verb": "burn", "reason": "seen"}).status_code == 400
     answer = keeper.post(address, {"verb": verb, "reason": "seen"}, follow=True)
     assert "The conflict is decided." in answer.text
     conflict.refresh_from_db()

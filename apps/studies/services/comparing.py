@@ -11,6 +11,7 @@ from apps.dicom.amending import text_of
 from apps.dicom.header import UnreadableError, explicit, read_header
 from apps.dicom.json import to_json
 from apps.studies.models import Conflict
+from apps.studies.services.incoming import opened
 from apps.studies.storage import stored_files
 
 LONGEST = 300  # characters of a value that are shown
@@ -52,8 +53,8 @@ def _of_instance(conflict: Conflict) -> dict[str, str]:
 
 
 def _of_newcomer(conflict: Conflict) -> dict[str, str]:
-    with stored_files().open(conflict.file_name) as file:
-        header = read_header(file.read())
+    with stored_files().at_hand(conflict.file_name) as path, opened(path) as buffer:
+        header = read_header(buffer)
     return _flat(header.data, header.transfer_syntax_uid)
 
 

@@ -11,7 +11,7 @@ from apps.dicom.dates import parse_partial_date
 from apps.dicom.names import search_form
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient, PatientIdentifier
-from apps.studies.models import Correction, Study
+from apps.studies.models import Correction, Series, Study
 from apps.studies.services.coercing import coerce_from_order, undo_coercion
 from apps.studies.services.correcting import WHOLE_STUDY, Scope, correct_study
 
@@ -66,18 +66,21 @@ def correct_by_hand(
     changes: Sequence[Change],
     reason: str,
     origin: Origin,
-    scope: Scope = WHOLE_STUDY,
+    series_changes: Sequence[Change] = (),
+    series: Series | None = None,
 ) -> list[Correction]:
-    """A person's corrections; a study without an order is looked at again with them."""
+    """A person's corrections of a study, and of one series or all: together or not at all.
+
+    A study without an order is looked at again with them. Raises NotCorrectableError.
+    """
+    source = Correction.Source.PERSON
+    scopes = ((WHOLE_STUDY, changes), (Scope(series=series), series_changes))
     with transaction.atomic():
-        made = correct_study(
-            study,
-            changes=changes,
-            reason=reason,
-            source=Correction.Source.PERSON,
-            origin=origin,
-            scope=scope,
-        )
+        made: list[Correction] = []
+        for scope, some in scopes:
+            made += correct_study(
+                study, changes=some, reason=reason, source=source, origin=origin, scope=scope
+            )
         row = Study.objects.select_for_update().get(pk=study.pk)
         if made and row.match != Study.Match.MATCHED:
             match_automatically(row, origin=origin)

@@ -12,10 +12,12 @@ from pydicom.filewriter import write_file_meta_info
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.amending import Amendment, Change, amend
+from apps.dicom.deflated import Buffer
 from apps.dicom.header import Header, explicit, read_header
 from apps.dicom.uids import derived_uid
 from apps.studies.models import Conflict
-from apps.studies.services.rewriting import StoredObject, rewritten
+from apps.studies.services.incoming import opened
+from apps.studies.services.rewriting import CHUNK, StoredObject, rewritten
 from apps.studies.services.storing import Outcome, store_instances
 from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
@@ -80,8 +82,11 @@ def _settle(
 
 def _renamed(conflict: Conflict) -> Iterator[bytes]:
     """The newcomer as a PS3.10 file with UIDs of its own."""
-    with stored_files().open(conflict.file_name) as file:
-        whole: bytes = file.read()
+    with stored_files().at_hand(conflict.file_name) as path, opened(path) as whole:
+        yield from _pieces(conflict, whole)
+
+
+def _pieces(conflict: Conflict, whole: Buffer) -> Iterator[bytes]:
     header = read_header(whole)
     changes = _new_uids(conflict, header)
     amendment = Amendment(changes, timezone.now(), "COERCE", conflict.source)
@@ -95,9 +100,14 @@ def _renamed(conflict: Conflict) -> Iterator[bytes]:
         {tag: length for tag, _vr, _offset, length in header.bulk},
     )
     pieces = rewritten(stored, amend(header.data, [amendment], explicit_vr=explicit_vr)) or []
-    yield _front(whole[: header.dataset_offset], changes[0])
+    yield _front(bytes(whole[: header.dataset_offset]), changes[0])
     for piece in pieces:
-        yield piece if isinstance(piece, bytes) else whole[piece[0] : piece[0] + piece[1]]
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        begin, end = piece[0], sum(piece)
+        for start in range(begin, end, CHUNK):
+            yield bytes(whole[start : min(start + CHUNK, end)])
 
 
 def _new_uids(conflict: Conflict, header: Header) -> tuple[Change, ...]:
