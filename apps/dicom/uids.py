@@ -3,6 +3,8 @@
 import re
 import uuid
 
+# PS3.5 9.1 allows 64 characters; makers exist who wrote a few more into instances and series.
+LONGEST_SENT = 128
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 

@@ -24,7 +24,7 @@ class Limits:
     send_seconds: float = 30
     linger_seconds: float = 2  # after our last words, for the peer to hang up
     stop_seconds: float = 10  # for running transfers when the listener is stopped
-    indexing_seconds: float = 5  # how long a release waits for its files to be indexed
+    indexing_seconds: float = 20  # how long a release waits for its files to be indexed
 
     # Connections of one process that are not let in yet: silent, shaking hands, rejected.
     pending: int = 64

@@ -98,11 +98,13 @@ def _why(one: Outcome) -> str:
     return WHY[one.answer]
 
 
+_OTHER_UIDS = "announces other UIDs than those in the data set (of VR UN, or cut at 64 characters)"
+
+
 def _unsent(found: Accepted) -> Iterator[str]:
     for name, one in sorted(found.plain.items()):
         sent = found.dcmtk.get(name)
         if one.is_whole and sent is None:
             yield f"| {name} | does not send it | cannot read or propose it |"
         elif one.is_whole and sent and not sent.is_indexed:
-            why = "announces other UIDs than those in the data set (of VR UN)"
-            yield f"| {name} | 0x{sent.answer} | {why} |"
+            yield f"| {name} | 0x{sent.answer} | {_OTHER_UIDS} |"

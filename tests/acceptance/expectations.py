@@ -7,9 +7,6 @@ MISMATCH = "A900"
 OTHERWISE = {
     "pydicom-data/bad_sequence.dcm": "its SOP Instance UID has letters: no UID (PS3.5 9.1)",
     "pydicom/test_files/no_meta_group_length.dcm": "it has no SOP Class and Instance UID",
-    "weasis/jpeg2000-multiframe-multifragments.dcm": (
-        "its SOP Instance UID has 66 characters, no UID (PS3.5 9.1); imported files may have it"
-    ),
 }
 
 

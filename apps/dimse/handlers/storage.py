@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from apps.dicom.uids import valid_uid
+from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dimse.association import Association, Request
 from apps.dimse.part10 import ENOUGH, file_meta, leading_uids
 from apps.dimse.status import InvalidInstanceError, MismatchError
@@ -20,7 +20,7 @@ REMEMBERED = 5000
 def store(request: Request) -> None:
     """Answers 0x0000 only after the file would survive a power failure."""
     command, association = request.command, request.association
-    if not valid_uid(command.sop_instance_uid):
+    if not valid_uid(command.sop_instance_uid, longest=LONGEST_SENT):
         raise InvalidInstanceError("SOP Instance UID")
     if command.sop_class_uid != request.context.abstract_syntax:
         raise MismatchError("SOP class of the command and of the presentation context")

@@ -17,14 +17,12 @@ from apps.dicom.dates import parse_date, parse_time
 from apps.dicom.deflated import Buffer
 from apps.dicom.frames import frame_table, is_cut_off
 from apps.dicom.header import Header, UnreadableError, read_header
-from apps.dicom.uids import derived_uid, valid_uid
+from apps.dicom.uids import LONGEST_SENT, derived_uid, valid_uid
 
 _READ_WHOLE = 16 << 20  # bytes; larger files are mapped
 _TIFF = (b"II*\0", b"MM\0*")
 _EMPTY = bytes(128)
 COMPRESSION_LEVEL = 1
-# PS3.5 9.1 allows 64 characters; makers exist who wrote a few more.
-LONGEST_UID = 128
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,11 @@ def _blank_preamble(path: Path) -> None:
 
 def _refuse_nameless(header: Header) -> None:
     for tag, name in ((0x00080016, "SOP Class UID"), (0x00080018, "SOP Instance UID")):
-        if not valid_uid(header.text(tag), longest=LONGEST_UID):
+        if not valid_uid(header.text(tag), longest=LONGEST_SENT):
             raise UnreadableError(f"{name} is missing or no UID")
     for tag, name, longest in (
         (0x0020000D, "Study Instance UID", 64),
-        (0x0020000E, "Series Instance UID", LONGEST_UID),
+        (0x0020000E, "Series Instance UID", LONGEST_SENT),
     ):
         if header.text(tag) and not valid_uid(header.text(tag), longest=longest):
             raise UnreadableError(f"{name} is no UID")
