@@ -18,7 +18,7 @@ class Entry(NamedTuple):
     icon: str
     action: Action
     noun: Noun
-    count: str = ""  # route of a fragment with a number to be shown beside the label
+    number: str = ""  # route of a fragment with a number to be shown beside the label
 
 
 ENTRIES = (
@@ -34,7 +34,7 @@ ENTRIES = (
         "send",
         Action.CHANGE,
         Noun.TRANSFER,
-        count="routing:given-up",
+        number="routing:given-up",
     ),
     Entry("dimse:archives", _("Archives"), "server-2", Action.CREATE, Noun.STUDY),
     Entry("quality:inbox", _("Quality"), "checklist", Action.CHANGE, Noun.STUDY),
@@ -83,7 +83,7 @@ def _entries(request: HttpRequest) -> list[dict[str, Any]]:
             "label": entry.label,
             "icon": entry.icon,
             "current": url == here,
-            "count": _url(entry.count) if entry.count else "",
+            "number": _url(entry.number) if entry.number else "",
         }
         for entry, url in urls.items()
     ]

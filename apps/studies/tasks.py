@@ -33,6 +33,11 @@ def ingest(names: list[str]) -> None:
     lane.ingest(incoming / Path(name).name for name in names)
 
 
+def warm_up() -> None:
+    """Load what the first nudge needs, or a sender waits for that; connects to nothing."""
+    _ = ingest.app.amqp.producer_pool, ingest.app.connection_for_write().transport
+
+
 def nudge(names: list[str]) -> None:
     """Have files indexed soon. Without a broker the sweep does it a little later.
 

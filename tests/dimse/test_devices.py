@@ -81,8 +81,8 @@ def test_the_administrator_tests_a_device_from_its_form(
     client = as_role("pacs-administrator")
     address = reverse("admin:worklist_device_change", args=[answering.pk])
     assert "C-ECHO" in client.get(address).content.decode()
-    fields = ("name", "ae_title", "modality", "host", "port", "character_set")
-    fields += ("parallel_associations",)
+    fields = ["name", "ae_title", "modality", "host", "port", "character_set"]
+    fields.append("parallel_associations")
     form = {name: getattr(answering, name) for name in fields}
     page = client.post(address, {**form, "active": "on", "_echo": "1"}, follow=True)
     assert "The device answered." in page.content.decode()

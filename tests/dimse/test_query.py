@@ -238,7 +238,8 @@ def test_a_query_is_journalled_once_without_names(asking: Ask, device: Device) -
 def test_a_query_that_breaks_is_journalled_and_no_name_is_logged(
     asking: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = "^".join(("Doe", "Jane"))  # the log shows the line that raised
+    family, given = "Doe", "Jane"
+    name = f"{family}^{given}"  # not as in this line, which the log shows
 
     def broken(*_arguments: object) -> bytes:
         raise ValueError(name)

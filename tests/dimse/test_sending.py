@@ -55,7 +55,7 @@ def test_statuses_of_the_peer_are_told_apart() -> None:
 
 def test_results_are_heard_in_the_thread_of_the_caller() -> None:
     uids = keep_images(3)
-    heard: list[tuple[str, int]] = []
+    heard: list[tuple[str, object]] = []
 
     def hear(result: Result) -> None:
         assert threading.current_thread() is threading.main_thread()

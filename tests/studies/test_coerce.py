@@ -10,6 +10,7 @@ from apps.audit.services import Origin, record
 from apps.dicom.amending import Change
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient
+from apps.studies.checks import check_coerced
 from apps.studies.models import Correction, Instance, Study
 from apps.studies.services import (
     correct_by_hand,
@@ -191,3 +192,10 @@ def test_what_else_a_site_may_name(
     assert found.StudyDescription == procedure.meaning
     assert found.StudyID == procedure.identifier
     assert "RequestAttributesSequence" not in found
+
+
+def test_an_attribute_that_no_order_knows_is_named_at_the_start(settings: Any) -> None:
+    assert check_coerced() == []
+    settings.OPENPACS_COERCE_FROM_ORDER = ["PatientID", "PatientNmae"]
+    (problem,) = check_coerced()
+    assert "names PatientNmae; an order knows AccessionNumber" in problem.msg

@@ -241,7 +241,8 @@ def _begin_again(row: CommitmentRequest, *, asker_connected: bool) -> Commitment
 
 def _note_verified(row: CommitmentRequest) -> None:
     now = timezone.now()
-    row.status, row.verified_at, row.attempts, row.error = Status.VERIFIED, now, 0, ""
+    # The count of attempts goes on: it is the token of whoever works on the row.
+    row.status, row.verified_at, row.error = Status.VERIFIED, now, ""
     row.next_attempt_at = now + ASKER_FIRST if row.asker_connected else now
     row.save()
 

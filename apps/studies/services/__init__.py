@@ -1,7 +1,7 @@
 """The verbs of the studies room."""
 
 from apps.studies.services.arriving import coerces, forget_rules
-from apps.studies.services.coercing import follow_patient
+from apps.studies.services.coercing import COERCIBLE, follow_patient
 from apps.studies.services.comparing import Compared, compared
 from apps.studies.services.correcting import (
     NotCorrectableError,
@@ -33,6 +33,7 @@ from apps.studies.services.storing import Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
+    "COERCIBLE",
     "Compared",
     "Kept",
     "NotCorrectableError",

@@ -154,3 +154,4 @@ _KNOWN: dict[str, tuple[str, Callable[[Patient, RequestedProcedure], list[Any]]]
     "StudyID": ("00200010", _identifier),
     "RequestedProcedureID": (REQUESTED_PROCEDURE_ID, _identifier),
 }
+COERCIBLE = frozenset(_KNOWN)

@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.dimse import tls
 from apps.dimse.listener import Listener
 from apps.dimse.processes import Processes
+from apps.dimse.slots import MAX_PROCESSES
+from apps.studies.tasks import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ class Command(BaseCommand):
         parser.add_argument("--processes", type=int, default=settings.OPENPACS_DICOM_PROCESSES)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["processes"] <= MAX_PROCESSES:
+            raise CommandError(f"There can be 1 to {MAX_PROCESSES} listener processes.")
+        warm_up()
         listener = _listener(options["host"], options["port"], options["tls_port"])
         # A single process needs no other one to watch it: the supervisor does.
         count = options["processes"]
