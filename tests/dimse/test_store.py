@@ -2,7 +2,6 @@
 
 import errno
 import subprocess
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from apps.studies.models import Instance
 from apps.studies.spool import Spool
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
-from tests.dimse.conftest import Dial, Start, Tool, ct_image
+from tests.dimse.conftest import Dial, Start, Tool, ct_image, wait_for
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -155,7 +154,8 @@ def test_dcmtk_stores_in_every_size_of_pdu(
 def test_a_transfer_cut_off_leaves_nothing_behind(
     start: Start, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    association = dial(start(), CT)
+    listener = start()
+    association = dial(listener, CT)
     image = ct_image("2.25.105")
     image.PixelData = bytes(2_000_000)
     connection = association.dul.socket
@@ -172,8 +172,6 @@ def test_a_transfer_cut_off_leaves_nothing_behind(
 
     monkeypatch.setattr(connection, "send", cut)
     association.send_c_store(image)
-    deadline = time.monotonic() + 5
-    while any(spool.partial.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert wait_for(lambda: not listener._open)
     assert list(spool.partial.iterdir()) == []
     assert spool.waiting() == []
