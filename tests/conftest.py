@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
+import gc
 import os
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,20 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
                 )
                 for (name,) in cursor.fetchall():
                     cursor.execute(f'DROP TRIGGER "{name}"')
+
+
+@pytest.fixture(autouse=True)
+def _unconnected_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collect sockets that pynetdicom could not connect, before another test is blamed.
+
+    It only shuts them down. Tests in which that happens say so by ignoring the warning.
+    """
+    yield
+    marks = request.node.iter_markers("filterwarnings")
+    if any("PytestUnraisableExceptionWarning" in mark.args[0] for mark in marks):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 @pytest.fixture

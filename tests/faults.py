@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +83,7 @@ class Rig:
             env=self.environment,
             stdout=self._log,
             stderr=self._log,
+            start_new_session=True,  # a group of its own: strace lets go of what it started
         )
 
     def wait_until_listening(self) -> None:
@@ -103,14 +104,19 @@ class Rig:
 
     def stop(self) -> None:
         for process in self._running.values():
-            process.send_signal(signal.SIGTERM)
+            _signal(process, signal.SIGTERM)
         for process in self._running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _signal(process, signal.SIGKILL)
+            process.wait()
         self._log.close()
+
+
+def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """To a program and to all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 @dataclass

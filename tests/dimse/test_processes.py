@@ -22,7 +22,7 @@ def test_processes_share_the_port_and_the_limits(tmp_path: Path) -> None:
         assert [answer_of(one)[0] for one in crowd] == [2] * 6
         owners = Counter(running.owner(one) for one in crowd)
         assert set(owners) == set(children)
-        assert max(owners.values()) <= 3
+        assert max(owners.values()) <= 4
         # The device may have six, wherever they are.
         begun = time.monotonic()
         assert answer_of(running.associate()) == bytes((3, 0, 0, 0, 0, 4, 0, 2, 3, 2))

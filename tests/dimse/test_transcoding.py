@@ -23,6 +23,7 @@ from pydicom.uid import (
 
 from apps.dimse import transcoding
 from apps.dimse.sending import send_instances
+from apps.dimse.suboperations import Unanswered
 from apps.studies.models import Instance
 from tests.dimse.conftest import ct_image
 from tests.dimse.receiving import PLAIN, as_file, keep, keep_images, receiver
@@ -142,7 +143,7 @@ def test_what_cannot_be_decoded_fails_alone(
     (other,) = keep_images(1)
     with receiver() as peer:
         sent = send_instances(peer.device(), Instance.objects.all())
-    assert sent.failed == [(uid, 0xC000)]
+    assert sent.failed == [(uid, Unanswered.UNREADABLE)]
     assert sent.sent == [(other, 0)]
     assert uid in caplog.text
 
