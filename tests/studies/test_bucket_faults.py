@@ -20,7 +20,12 @@ from tests.dicom.objects import ct_image, part10
 from tests.studies.test_bucket import BUCKET, KEYS, endpoint
 
 __all__ = ["endpoint"]
-pytestmark = [pytest.mark.django_db, pytest.mark.fault]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.fault,
+    # botocore leaves connections that were cut to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Unreliable(ThreadingHTTPServer):

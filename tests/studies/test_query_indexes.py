@@ -36,7 +36,7 @@ KEYS = [
     ("AccessionNumber", ["A0012?"], "study_by_accession_number"),
     ("PatientBirthDate", ["19470817"], "study_by_birth_date"),
     ("ReferringPhysicianName", ["referrer17^*"], "study_by_referrer"),
-    ("StudyInstanceUID", [f"2.25.{number}" for number in range(300)], "study_instance_uid"),
+    ("StudyInstanceUID", [f"2.25.{number}" for number in range(30)], "study_instance_uid"),
 ]
 
 
