@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.clients import Destination, Server, environment
 from benchmarks.processes import BenchmarkError, run, running, wait_for_port
 from tests.servers import free_port
@@ -40,7 +41,7 @@ class Orthanc:
     @contextmanager
     def running(self, *, fresh: bool = True, nodelay: bool = True) -> Iterator[Server]:
         if fresh:
-            shutil.rmtree(self.storage, ignore_errors=True)
+            machine.set_aside(self.storage)
         self.storage.mkdir(parents=True, exist_ok=True)
         port, self.http_port = free_port(), free_port()
         configuration, log = self.folder / "orthanc.json", self.folder / "orthanc.log"

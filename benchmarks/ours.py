@@ -62,7 +62,7 @@ class Openpacs:
 
     def renew(self) -> None:
         """An empty department."""
-        shutil.rmtree(self.home, ignore_errors=True)
+        machine.set_aside(self.home)
         self.engine.renew(self.prepared, self.home, self.database)
 
     @contextmanager
