@@ -18,13 +18,12 @@ from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence as Items
 
 from apps.dicom.charsets import UTF8, encodable
 from apps.dicom.dates import format_datetime
+from apps.dicom.encoding import encoded
 from apps.dicom.header import UNDEFINED, Element, elements
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ def amend(data: bytes, amendments: Sequence[Amendment], *, explicit_vr: bool) ->
         before = _character_set(dataset)
         if not sum(_make(dataset, one) for one in amendments):
             return data
-        made = write_elements(dataset, explicit_vr=explicit_vr)
+        made = encoded(dataset, implicit_vr=not explicit_vr)
         rest = {tag: piece for tag, piece in pieces.items() if tag not in wanted}
         if _character_set(dataset) != before:
             declared = pieces[CHARACTER_SET][1] if CHARACTER_SET in pieces else b""
@@ -95,17 +94,6 @@ def read_elements(data: bytes, *, explicit_vr: bool) -> Dataset:
     for _ in dataset.iterall():
         pass
     return dataset
-
-
-def write_elements(
-    dataset: Dataset, *, explicit_vr: bool, encodings: Sequence[str] = ("iso8859",)
-) -> bytes:
-    """A dataset as little-endian bytes."""
-    target = DicomBytesIO()
-    target.is_little_endian = True
-    target.is_implicit_VR = not explicit_vr
-    write_dataset(target, dataset, parent_encoding=list(encodings))
-    return target.getvalue()
 
 
 def text_of(values: list[Any] | None) -> str:
@@ -255,7 +243,7 @@ def _piece_in_utf8(element: Element, piece: bytes, declared: bytes, explicit_vr:
             return piece
         _forget_character_sets(dataset)
         utf8 = convert_encodings(UTF8)
-        return write_elements(dataset, explicit_vr=explicit_vr, encodings=utf8)
+        return encoded(dataset, implicit_vr=not explicit_vr, encodings=utf8)
     except Exception as error:  # noqa: BLE001 - damaged sequences surface as almost anything
         log.warning("(%08X) stays as sent: %s", element.tag, type(error).__name__)
         return piece

@@ -4,10 +4,10 @@ import struct
 from io import BytesIO
 
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from apps.dicom.encoding import encoded
 
 MAX_DEPTH = 64
 # Elements and items of one data set: a commitment request of 30,000 images has as many. Each
@@ -47,10 +47,8 @@ def decode(raw: bytes, transfer_syntax: str, *, max_depth: int = MAX_DEPTH) -> D
 
 def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     """The bytes of a data set; texts in its Specific Character Set."""
-    target = DicomBytesIO()
-    target.is_implicit_VR, target.is_little_endian = ENCODINGS[transfer_syntax]
-    write_dataset(target, dataset)
-    return target.getvalue()
+    implicit, little = ENCODINGS[transfer_syntax]
+    return encoded(dataset, implicit_vr=implicit, little_endian=little)
 
 
 def _check_count(raw: bytes, *, implicit: bool, order: str) -> None:
