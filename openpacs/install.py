@@ -162,11 +162,15 @@ def install_python_packages(run: Run) -> None:
 
 
 def pip_install(run: Run, lock: str, *options: str) -> None:
-    """Install exactly what `lock` names, each file checked against its hash."""
+    """Install exactly what `lock` names, each file checked against its hash.
+
+    The lock is complete, so pip is not asked to resolve: it would look for the newest release
+    of what a package wants with an extra, and refuse it for having no hash.
+    """
     run.command(
         run.python,
         *("-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
-        *("--progress-bar", "off", "--require-hashes", *options, "-r", lock),
+        *("--progress-bar", "off", "--no-deps", "--require-hashes", *options, "-r", lock),
     )
 
 
