@@ -1,6 +1,6 @@
 """Finding the order of a study: by its UID, by accession number and patient, by patient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 
@@ -93,9 +93,10 @@ def match_automatically(study: Study, *, origin: Origin, announce: bool = False)
     To be called in the transaction that holds the study. A contradiction between header
     and order links nothing: a person decides.
     """
-    procedures, how = _find_procedures(study)
+    numbered = _patients_numbered(study)
+    procedures, how = _find_procedures(study, numbered)
     order_patient = _survivor(procedures[0].order.patient) if procedures else None
-    patient = order_patient or _find_patient(study)
+    patient = order_patient or _only_one(numbered)
     contradictions = _contradictions(study, patient) if patient else []
     if announce:
         _announce(study, None if contradictions else patient, origin=origin)
@@ -147,7 +148,9 @@ def _link(
     coerce_from_order(study, procedures, origin=origin)
 
 
-def _find_procedures(study: Study) -> tuple[list[RequestedProcedure], str]:
+def _find_procedures(
+    study: Study, patients: Sequence[Patient]
+) -> tuple[list[RequestedProcedure], str]:
     rows = RequestedProcedure.objects.select_related(
         "order__patient", "order__referrer", "procedure"
     )
@@ -156,7 +159,6 @@ def _find_procedures(study: Study) -> tuple[list[RequestedProcedure], str]:
         return by_uid, "by Study Instance UID"
     if not (study.accession_number and study.patient_identifier):
         return [], ""
-    patients = _patients_numbered(study)
     by_accession = list(
         rows.filter(
             order__accession_number=study.accession_number, order__patient__in=patients
@@ -168,9 +170,9 @@ def _find_procedures(study: Study) -> tuple[list[RequestedProcedure], str]:
     return fitting or by_accession, "by accession number and patient"
 
 
-def _find_patient(study: Study) -> Patient | None:
+def _only_one(patients: Iterable[Patient]) -> Patient | None:
     """By the number alone, if it is one person's; never by name."""
-    found = {_survivor(patient).pk: _survivor(patient) for patient in _patients_numbered(study)}
+    found = {_survivor(patient).pk: _survivor(patient) for patient in patients}
     return next(iter(found.values())) if len(found) == 1 else None
 
 
@@ -181,7 +183,7 @@ def _patients_numbered(study: Study) -> list[Patient]:
     known_issuer = rows.filter(issuer__namespace=study.patient_identifier_issuer)
     # An issuer that is unknown here tells nothing: modalities write all sorts of text.
     chosen = known_issuer if study.patient_identifier_issuer and known_issuer.exists() else rows
-    return [row.patient for row in chosen.select_related("patient__merged_into")]
+    return [row.patient for row in chosen.order_by("pk").select_related("patient__merged_into")]
 
 
 def _survivor(patient: Patient) -> Patient:
