@@ -31,7 +31,10 @@ CHAPTERS = {
     "find": Chapter(
         "C-FIND",
         "The same 10,000 studies on both sides; the time is that of the whole findscu process, "
-        "its start and the release included. An answer too many or too few fails the case.",
+        "its start and the release included. It is given a short data dictionary, the groups of "
+        "commands and of queries: reading all of DCMTK's takes most of such a call, whoever "
+        "answers. "
+        "An answer too many or too few fails the case.",
     ),
     "retrieve": Chapter(
         "C-MOVE and C-GET",
