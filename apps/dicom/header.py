@@ -147,6 +147,17 @@ def elements(
         position = _after(buffer, element, end, explicit_vr, depth)
 
 
+def spans(
+    buffer: Buffer, start: int, end: int, *, explicit_vr: bool
+) -> Iterator[tuple[Element, int]]:
+    """As `elements`, each with the offset behind it; what is left over is a WalkError."""
+    position = start
+    while position < end:
+        element = _element(buffer, position, explicit_vr)
+        position = _after(buffer, element, end, explicit_vr, 0)
+        yield element, position
+
+
 def items(
     buffer: Buffer, element: Element, end: int, *, explicit_vr: bool, depth: int = 0
 ) -> Iterator[tuple[int, int]]:
