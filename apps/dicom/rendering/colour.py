@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from apps.dicom.rendering.grey import grey_levels
 from apps.dicom.rendering.options import RenderingError, Window
@@ -48,7 +48,7 @@ def _by_palette(frame: Frame) -> Picture:
 def _eight_bits(frame: Frame) -> Picture:
     values = frame.values
     if values.dtype.itemsize == 1:
-        return values.view(np.uint8)
+        return np.asarray(values.view(np.uint8))
     stored = int(frame.dataset.get("BitsStored") or values.dtype.itemsize * 8)
     return np.clip(values >> max(stored - 8, 0), 0, 255).astype(np.uint8)
 

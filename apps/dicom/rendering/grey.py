@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_modality_lut, apply_voi
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from apps.dicom.rendering.options import LINEAR, LINEAR_EXACT, SIGMOID, Window
 from apps.dicom.rendering.reading import Frame
@@ -93,9 +93,8 @@ def _shown(stored: Floats, seen: NDArray[np.bool_], frame: Frame, window: Window
     if window:
         levels = windowed(values, window)
     else:
-        levels = _by_own_table(values, frame)
-        if levels is None:
-            levels = _full_range(values, seen)
+        tabled = _by_own_table(values, frame)
+        levels = _full_range(values, seen) if tabled is None else tabled
     levels = np.nan_to_num(levels, nan=0.0)
     return (WHITE - levels if _is_inverted(frame.dataset) else levels).round().astype(np.uint8)
 
@@ -152,8 +151,8 @@ def _full_range(values: Floats, seen: NDArray[np.bool_]) -> Floats:
 
 def _is_inverted(dataset: Dataset) -> bool:
     """PS3.3 C.7.6.3.1.2, C.11.6: one of the two is enough, both say the same."""
-    shape = dataset.get("PresentationLUTShape")
-    return dataset.PhotometricInterpretation == "MONOCHROME1" or shape == "INVERSE"
+    shape = str(dataset.get("PresentationLUTShape"))
+    return shape == "INVERSE" or str(dataset.PhotometricInterpretation) == "MONOCHROME1"
 
 
 def _number(scope: Dataset, name: str) -> float | None:

@@ -100,7 +100,10 @@ def _is_shown(tag: int) -> bool:
 
 
 def _pixels(instance: Instance, frame: int) -> bytes:
-    spans = instance.frame_table[frame - 1] if frame <= len(instance.frame_table) else []
+    table = instance.frame_table or []
+    if frame > len(table):
+        raise NotRenderableError("fewer frames than the header says")
+    spans = table[frame - 1]
     if sum(spans[1::2]) > MOST_BYTES:
         raise NotRenderableError("its pixels are too large")
     files = stored_files()
