@@ -54,6 +54,7 @@ WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=
 WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one query
 WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
+OPENPACS_CACHE = OPENPACS_HOME / "cache"  # thumbnails; may be emptied at any time
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
 # What an order corrects in its images, of all that apps/studies/services/coercing.py names.
 _COERCED = "PatientID IssuerOfPatientID PatientName PatientBirthDate PatientSex"
