@@ -21,6 +21,7 @@ from apps.dicom.header import explicit, spans
 from apps.dicom.json import Reader
 
 PATTERNS = 4  # kept at a time: localizers among slices, two echoes in turn
+REMEMBERED = 1000  # values of an attribute
 # What later elements are read by. Where it differs, everything may.
 _GOVERNING = frozenset({0x00080005, 0x00280103})
 _NEEDED = frozenset({0x0020000D, 0x0020000E})
@@ -181,12 +182,10 @@ class _Pattern:
 
     def _split(self, number: int, run: _Run, data: bytes, position: int) -> bool:
         """Let the first element that differs vary; False where it is not the same attribute."""
-        for index, (_tag, raw, _) in enumerate(run.parts):
-            if not data.startswith(raw, position):
-                break
-            position += len(raw)
-        else:
-            return False
+        index = 0
+        while data.startswith(run.parts[index][1], position):
+            position += len(run.parts[index][1])
+            index += 1
         tag, raw, _ = run.parts[index]
         head = raw[: 6 if self._explicit else 4]
         if run.marked or _governs(tag) or not data.startswith(head, position):
@@ -215,7 +214,8 @@ class _Pattern:
             if values is None:
                 return self._read(step, data, position, address)
             text = step.front + values + b"]},"
-            step.known[raw] = text
+            if len(step.known) < REMEMBERED:
+                step.known[raw] = text
         return text, end
 
     def _read(

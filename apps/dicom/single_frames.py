@@ -22,7 +22,9 @@ _ENCAPSULATED = struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OB", 0, UNDEFINED)
 _END = _ITEM.pack(0xFFFE, 0xE0DD, 0)
 
 
-def single_frame(header: bytes, frame: bytes, transfer_syntax_uid: str, *, explicit_vr: bool) -> bytes:
+def single_frame(
+    header: bytes, frame: bytes, transfer_syntax_uid: str, *, explicit_vr: bool
+) -> bytes:
     """A data set in explicit VR of the frame and what describes it in `header`.
 
     `transfer_syntax_uid` is that of the frame; `explicit_vr` says how the header is written.

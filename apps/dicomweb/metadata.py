@@ -39,6 +39,10 @@ def kept_metadata(series: Series) -> bytes | None:
     return None if body is None else bytes(body)
 
 
+def is_kept(series: Series) -> bool:
+    return SeriesMetadata.objects.filter(series=series, state=state(series)).exists()
+
+
 def keep_metadata(series: Series, root: str) -> bool:
     """Make and keep the metadata of a series; False where it changed meanwhile."""
     engine = zlib.compressobj(_LEVEL, wbits=31)
@@ -59,7 +63,7 @@ def series_json(series: Series, root: str) -> Iterator[bytes]:
     """The metadata of a series as a JSON array, in pieces of `AT_ONCE` instances."""
     write = _writer(series, root)
     before, pieces = b"[", list[bytes]()
-    for row in series.instances.only(*_COLUMNS).iterator(chunk_size=AT_ONCE):
+    for row in series_instances(series):
         pieces.append(write(row))
         if len(pieces) == AT_ONCE:
             yield before + b",".join(pieces)
@@ -67,6 +71,11 @@ def series_json(series: Series, root: str) -> Iterator[bytes]:
     if pieces:
         yield before + b",".join(pieces)
     yield b"[]" if before == b"[" and not pieces else b"]"
+
+
+def series_instances(series: Series) -> Iterator[Instance]:
+    """The instances of a series with what their metadata are made of, a few at a time."""
+    return series.instances.only(*_COLUMNS).iterator(chunk_size=AT_ONCE)
 
 
 def instance_texts(rows: Iterable[Instance], series: Series, root: str) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Answers of one part or of many: multipart/related (RFC 2387), ranges of one (RFC 9110 14)."""
 
+import itertools
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +51,18 @@ def multipart_stream(media_type: str, parts: Iterable[Part]) -> StreamingHttpRes
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
     return StreamingHttpResponse(_body(boundary, parts), content_type=content_type)
+
+
+def streamed(chunks: Iterable[bytes], content_type: str) -> HttpResponseBase:
+    """Bytes of unknown number: in one piece where they are few, else as they come."""
+    held, size = list[bytes](), 0
+    rest = iter(chunks)
+    for chunk in rest:
+        held.append(chunk)
+        size += len(chunk)
+        if size > AT_ONCE:
+            return StreamingHttpResponse(itertools.chain(held, rest), content_type=content_type)
+    return HttpResponse(b"".join(held), content_type=content_type)
 
 
 def _whole(chunks: Iterable[bytes], length: int, content_type: str) -> HttpResponseBase:

@@ -28,6 +28,8 @@ FRAME_SYNTAXES: dict[str, tuple[str, ...]] = {
     "image/jpeg": tuple(f"1.2.840.10008.1.2.4.{one}" for one in ("70", "57", "50", "51")),
 }
 FRAME_TYPES = {syntax: kind for kind, syntaxes in FRAME_SYNTAXES.items() for syntax in syntaxes}
+# What is encoded for those who ask. Implicit VR has no place in web services (PS3.18 8.7.3).
+TARGETS = ENCODABLE - {IMPLICIT_LITTLE}
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)')
 
 
@@ -79,9 +81,10 @@ def choose_for_files(request: HttpRequest, stored: Iterable[str], *, single: boo
     for one in accepted(request):
         multipart = _form(one, single=single)
         target = one.transfer_syntax or EXPLICIT_LITTLE
-        if one.covers(DICOM) and multipart is not None:
-            if target == STORED or all(_can_become(syntax, target) for syntax in syntaxes):
-                return Choice(DICOM, multipart, target)
+        if multipart is None or not one.covers(DICOM):
+            continue
+        if target == STORED or all(_can_become(syntax, target) for syntax in syntaxes):
+            return Choice(DICOM, multipart, target)
     raise NotAcceptableError(
         f'Available as multipart/related; type="{DICOM}"; transfer-syntax=*, which is '
         f"{_listed(syntaxes)}, and in {_listed(_reachable(syntaxes))}."
@@ -131,11 +134,11 @@ def _form(one: Range, *, single: bool) -> bool | None:
 
 def _can_become(stored: str, target: str) -> bool:
     readable = stored in DECODABLE or stored in NATIVE
-    return stored == target or (target in ENCODABLE and readable)
+    return stored == target or (target in TARGETS and readable)
 
 
 def _reachable(stored: set[str]) -> set[str]:
-    return {target for target in ENCODABLE if all(_can_become(one, target) for one in stored)}
+    return {target for target in TARGETS if all(_can_become(one, target) for one in stored)}
 
 
 def _frame_syntax(media_type: str, asked: str, stored: str) -> str:
@@ -144,14 +147,14 @@ def _frame_syntax(media_type: str, asked: str, stored: str) -> str:
     plain = {*NATIVE, EXPLICIT_BIG}
     held = EXPLICIT_LITTLE if stored in plain else stored
     if media_type == OCTETS:
-        if asked in ("", EXPLICIT_LITTLE, IMPLICIT_LITTLE):
+        if asked in ("", EXPLICIT_LITTLE):
             return EXPLICIT_LITTLE if stored in plain or stored in DECODABLE else ""
         return held if asked in (STORED, stored) else ""
     family = FRAME_SYNTAXES[media_type]
     if stored in family and asked in ("", STORED, stored):
         return stored
     target = family[0] if asked in ("", STORED) else asked
-    able = target in ENCODABLE and (stored in plain or stored in DECODABLE)
+    able = target in TARGETS and (stored in plain or stored in DECODABLE)
     return target if target in family and able else ""
 
 

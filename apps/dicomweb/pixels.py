@@ -13,6 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE, explicit
+from apps.dicom.part10 import file_meta
 from apps.dicom.single_frames import frame_of, single_frame
 from apps.dicom.transcoding import MOST_BYTES, TranscodingError
 from apps.dicom.workshop import Workshop
@@ -20,7 +21,7 @@ from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.negotiation import DICOM, STORED
 from apps.dicomweb.parts import Part, held_part, stored_part, streamed_part
 from apps.studies.models import Instance
-from apps.studies.services import outgoing, outgoing_file, part10_head
+from apps.studies.services import outgoing, outgoing_file
 from apps.studies.storage import StorageError, stored_files
 
 _FLOAT_TAGS = {"OF": "7FE00008", "OD": "7FE00009"}
@@ -56,7 +57,13 @@ def transcoded_file(instance: Instance, transfer_syntax: str) -> bytes:
     if going.size > MOST_BYTES:
         raise NotAcceptableError("It is too large to be transcoded; ask for transfer-syntax=*.")
     data = _transcoded(b"".join(going.pieces()), instance.transfer_syntax_uid, transfer_syntax)
-    return part10_head(instance, transfer_syntax) + data
+    head = file_meta(
+        sop_class=instance.sop_class_uid,
+        sop_instance=instance.sop_instance_uid,
+        transfer_syntax=transfer_syntax,
+        source=instance.source,
+    )
+    return head + data
 
 
 def frame_parts(
@@ -82,10 +89,13 @@ def frame_parts(
     ]
 
 
-def whole_pixels(instance: Instance, label: str) -> Part:
+def whole_pixels(instance: Instance, content_type: str, transfer_syntax: str) -> Part:
     """Plain pixel data of all frames as one value."""
-    dataset = _read_dataset(instance)
-    return held_part(_little_endian(dataset), _labelled(label, EXPLICIT_LITTLE))
+    label = _labelled(content_type, transfer_syntax)
+    if table := instance.frame_table:
+        length = sum(length for _, length in table)  # one frame behind the other
+        return stored_part(instance.file_name, [table[0][0], length], label)
+    return held_part(_little_endian(_read_dataset(instance)), label)
 
 
 def _labelled(content_type: str, transfer_syntax: str) -> str:
