@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.patience import TooMuchAsked
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ STATUS: dict[type[Exception], int] = {
     Http404: 404,
     NotAcceptableError: 406,
     RequestDataTooBig: 413,
+    TooMuchAsked: 413,
     UnsupportedMediaError: 415,
     UnreadableError: 500,
     FileNotFoundError: 500,
