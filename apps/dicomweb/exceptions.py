@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.patience import TooMuchAsked
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ STATUS: dict[type[Exception], int] = {
     NotAcceptableError: 406,
     GoneError: 410,
     RequestDataTooBig: 413,
+    TooMuchAsked: 413,
     UnsupportedMediaError: 415,
     UnreadableError: 500,
     FileNotFoundError: 500,

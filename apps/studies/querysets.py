@@ -352,7 +352,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """One instance for each study (`series__study_id`) or series (`series_id`), the first."""
         rows = self.order_by().filter(**{f"{column}__in": list(keys)})
         first = dict(rows.values_list(column).annotate(Min("pk")))
-        found = self.filter(pk__in=first.values()).defer("frame_table").in_bulk()
+        rows = self.filter(pk__in=first.values()).select_related("series__study")
+        found = rows.defer("frame_table").in_bulk()
         return {key: found[pk] for key, pk in first.items() if pk in found}
 
     def light(self) -> Self:

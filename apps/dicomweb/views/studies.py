@@ -5,10 +5,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.accounts.policy import Action, Noun, can
-from apps.dicomweb.views.searching import search_studies
+from apps.dicomweb.methods import described
+from apps.dicomweb.views.searching import SEARCH, search_studies
 from apps.dicomweb.views.storing import store
 
 
+@described(SEARCH)
 def search_or_store(request: HttpRequest) -> HttpResponseBase:
     """The route lets in who may look; storing asks the policy once more."""
     if request.method != "POST":

@@ -1,0 +1,56 @@
+"""What a route of DICOMweb takes: told to who asks, and refused to who asks for more."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+View = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a route reads from the query of an address, and the types it answers in."""
+
+    parameters: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+
+
+def described(description: Description) -> Callable[[View], View]:
+    """Say what GET of a view takes and gives; the capabilities are written from it."""
+
+    def decorate(view: View) -> View:
+        view.description = description  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def takes(*methods: str) -> Callable[[View], View]:
+    """Only these methods: others are refused with 405, OPTIONS is told them (RFC 9110 9.3.7)."""
+    heads = ("HEAD",) if "GET" in methods else ()
+    allowed = (*methods, *heads, "OPTIONS")
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method in allowed[:-1]:
+                return view(request, *args, **kwargs)
+            if request.method == "OPTIONS":
+                return _allowing(HttpResponse(status=204), allowed)
+            text = _("This address takes no such request.")
+            return _allowing(JsonResponse({"error": text}, status=405), allowed)
+
+        guarded.methods = methods  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _allowing(response: HttpResponse, methods: tuple[str, ...]) -> HttpResponse:
+    response["Allow"] = ", ".join(methods)
+    return response
