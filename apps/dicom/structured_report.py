@@ -1,5 +1,6 @@
 """The content of structured reports as a tree of words (PS3.3 C.17, C.18)."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,8 +139,9 @@ def _unit(measured: Dataset) -> str:
 
 
 def _date_time(dataset: Dataset) -> str:
-    text = str(dataset.get("DateTime") or "")
-    return f"{readable_date(text[:8])} {readable_time(text[8:].split('+', maxsplit=1)[0].split('-', maxsplit=1)[0])}".strip()
+    """Without the offset from UTC: the place where it was written knows it."""
+    text = re.split(r"[+-]", str(dataset.get("DateTime") or ""), maxsplit=1)[0]
+    return f"{readable_date(text[:8])} {readable_time(text[8:])}".strip()
 
 
 def _image(dataset: Dataset) -> str:

@@ -35,6 +35,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "picture": jobs.picture,
     "film": jobs.film,
     "poster": jobs.poster,
+    "sign": jobs.sign,
     "report": jobs.report,
     "confinement": _confinement,
 }

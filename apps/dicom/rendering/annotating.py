@@ -29,6 +29,7 @@ _TECHNIQUE = (
     ("EchoTime", "TE {} ms"),
     ("FlipAngle", "{}°"),
 )
+_GROUND, _PAPER, _FOLD, _INK = "#1b2430", "#e8edf3", "#b9c4d0", "#1b2430"
 _contents: dict[str, bytes] = {}
 
 
@@ -50,6 +51,24 @@ def annotated(image: Image.Image, dataset: Dataset, kinds: Sequence[str]) -> Ima
     if TECHNIQUE in kinds:
         lines = list(_technique(dataset))
         _write(pen, lines, image.height - step * len(lines) - 2, size, step)
+    return image
+
+
+def sign(label: str, width: int, height: int) -> Image.Image:
+    """A sheet of paper with a few letters: stands for what cannot be shown small."""
+    image = Image.new("RGB", (width, height), _GROUND)
+    pen = ImageDraw.Draw(image)
+    tall = min(height * 0.7, width * 0.9)
+    wide, fold = tall * 0.78, tall * 0.2
+    left, top = (width - wide) / 2, (height - tall) / 2
+    right, bottom = left + wide, top + tall
+    edge = [(left, top), (right - fold, top), (right, top + fold), (right, bottom), (left, bottom)]
+    pen.polygon(edge, fill=_PAPER)
+    corner = [(right - fold, top), (right - fold, top + fold), (right, top + fold)]
+    pen.polygon(corner, fill=_FOLD)
+    size = max(min(tall / 4, wide * 1.3 / max(len(label), 1)), 6)
+    middle = (width / 2, top + tall * 0.58)
+    pen.text(middle, label, fill=_INK, font=_font(label, round(size)), anchor="mm")
     return image
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from apps.dicom.rendering.annotating import annotated, read_fonts
+from apps.dicom.rendering.annotating import annotated, read_fonts, sign as drawn_sign
 from apps.dicom.rendering.colour import picture_of
 from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
 from apps.dicom.rendering.films import (
@@ -27,7 +27,7 @@ from apps.dicom.rendering.reports import as_html, as_text
 from apps.dicom.structured_report import TooLongError
 from apps.dicom.transcoding import read_data_set
 
-__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "report"]
+__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "report", "sign"]
 
 Made = tuple[dict[str, Any], list[bytes]]
 _FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
@@ -71,6 +71,13 @@ def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     image = first_picture(contents)
     frame = Frame(np.zeros((0, 0), np.uint8), Dataset(), 1)
     return {}, [encoded_picture(drawn(np.asarray(image), frame, options.viewport), options, None)]
+
+
+def sign(arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made:
+    """A drawn sign in place of a thumbnail."""
+    options = RenderOptions.from_words(arguments["options"])
+    image = drawn_sign(arguments["label"], *arguments["size"])
+    return {}, [encoded_picture(image, options, None)]
 
 
 def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from apps.dicom.structured_report import Item, content_of, person, readable_date, readable_time
 
-# The words around a report; who asks for it gives them in the language of the site.
+# The words around a report in English; who asks for it gives them in the site's language.
 WORDS = {
     "report": "Structured report",
     "patient": "Patient",
