@@ -238,11 +238,25 @@ for sweep in CELERY_BEAT_SCHEDULE.values():
 # --- The wiring of the hospital: which journal rows start which work ----------------
 AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "study-matched": ["apps.reports.tasks.prepare_report", "apps.routing.tasks.route_study"],
-    "study-complete": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
-    "study-extended": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
+    "study-complete": [
+        "apps.routing.tasks.route_study",
+        "apps.routing.tasks.tell_availability",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
+    "study-extended": [
+        "apps.routing.tasks.route_study",
+        "apps.routing.tasks.tell_availability",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
     "patient-updated": ["apps.studies.tasks.follow_patients"],
-    "study-corrected": ["apps.studies.tasks.keep_overlay"],
-    "correction-undone": ["apps.studies.tasks.keep_overlay"],
+    "study-corrected": [
+        "apps.studies.tasks.keep_overlay",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
+    "correction-undone": [
+        "apps.studies.tasks.keep_overlay",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],

@@ -31,12 +31,17 @@ class UnsupportedMediaError(ValueError):
     """The body is of a type that is not taken."""
 
 
+class GoneError(Exception):
+    """What was asked for was here and has been taken away."""
+
+
 STATUS: dict[type[Exception], int] = {
     BadRequestError: 400,
     BadKeyError: 400,
     PermissionDenied: 403,
     Http404: 404,
     NotAcceptableError: 406,
+    GoneError: 410,
     RequestDataTooBig: 413,
     UnsupportedMediaError: 415,
     UnreadableError: 500,
@@ -73,6 +78,8 @@ def failure(error: Exception) -> HttpResponse:
         text = str(error) or _("You may not do this.")
     elif status == 404:
         text = _("There is no such object here.")
+    elif status == 410:
+        text = _("It was here and has been taken away.")
     else:
         text = str(error)
     response = JsonResponse({"error": text}, status=status)

@@ -8,7 +8,7 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.views import describing, retrieving, searching, studies
+from apps.dicomweb.views import bulk, describing, framing, retrieving, searching, studies
 
 app_name = "dicomweb"
 
@@ -39,10 +39,13 @@ urlpatterns = [
     path(STUDY, _seen(retrieving.retrieve_study), name="study"),
     path(SERIES, _seen(retrieving.retrieve_series), name="series"),
     path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
-    path(f"{INSTANCE}/frames/<str:frames>", _seen(retrieving.retrieve_frames), name="frames"),
-    path(
-        f"{INSTANCE}/bulkdata/<path:path>",
-        _seen(retrieving.retrieve_bulk_data),
-        name="bulk-data",
+    path(f"{INSTANCE}/frames/<str:frames>", _seen(framing.retrieve_frames), name="frames"),
+    path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
+    path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),
+    path(f"{SERIES}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="series-pixel-data"),
+    path(f"{INSTANCE}/bulkdata/<path:path>", _seen(bulk.retrieve_bulk_data), name="bulk-data"),
+    *(
+        path(f"{above}/bulkdata", _seen(bulk.retrieve_all_bulk_data), name=f"{level}-bulk-data")
+        for level, above in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
     ),
 ]
