@@ -242,6 +242,8 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "patient-updated": ["apps.studies.tasks.follow_patients"],
     "study-corrected": ["apps.studies.tasks.keep_overlay"],
     "correction-undone": ["apps.studies.tasks.keep_overlay"],
+    "objects-rejected": ["apps.studies.tasks.keep_overlay"],
+    "objects-restored": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],
