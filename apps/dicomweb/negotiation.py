@@ -10,6 +10,7 @@ from apps.dicomweb.exceptions import NotAcceptableError
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 JSON = "application/dicom+json"
+XML = "application/dicom+xml"
 # Media types of single frames by transfer syntax (PS3.18 table 8.7.3-4 and -5).
 _JPEG = ("50", "51", "57", "70")
 FRAME_TYPES = {
@@ -72,6 +73,16 @@ def choose(
     kinds = ", ".join(offered)
     syntax = f' with transfer-syntax="{transfer_syntax}"' if transfer_syntax else ""
     raise NotAcceptableError(f"Available as multipart/related of {kinds}{syntax}.")
+
+
+def choose_model(request: HttpRequest) -> str:
+    """Data sets as JSON, or as XML where that is what is asked for; raises NotAcceptableError."""
+    for one in accepted(request):
+        if one.media_type in (JSON, "application/json", "application/*", "*/*"):
+            return JSON
+        if one.media_type == XML:
+            return XML
+    raise NotAcceptableError(f"Available as {JSON} or {XML}.")
 
 
 def require_json(request: HttpRequest) -> None:

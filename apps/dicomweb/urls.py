@@ -8,7 +8,8 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.views import describing, retrieving, searching, studies
+from apps.dicomweb.views import describing, rejecting, retrieving, searching
+from apps.dicomweb.views.studies import by_method, store_here
 
 app_name = "dicomweb"
 
@@ -23,7 +24,11 @@ def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 urlpatterns = [
-    path("studies", _seen(studies.search_or_store), name="studies"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
@@ -36,9 +41,23 @@ urlpatterns = [
         _seen(describing.instance_metadata_view),
         name="instance-metadata",
     ),
-    path(STUDY, _seen(retrieving.retrieve_study), name="study"),
-    path(SERIES, _seen(retrieving.retrieve_series), name="series"),
-    path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
+    path(
+        STUDY,
+        _seen(
+            by_method(GET=retrieving.retrieve_study, POST=store_here, DELETE=rejecting.reject_study)
+        ),
+        name="study",
+    ),
+    path(
+        SERIES,
+        _seen(by_method(GET=retrieving.retrieve_series, DELETE=rejecting.reject_series)),
+        name="series",
+    ),
+    path(
+        INSTANCE,
+        _seen(by_method(GET=retrieving.retrieve_instance, DELETE=rejecting.reject_instance)),
+        name="instance",
+    ),
     path(f"{INSTANCE}/frames/<str:frames>", _seen(retrieving.retrieve_frames), name="frames"),
     path(
         f"{INSTANCE}/bulkdata/<path:path>",
