@@ -257,6 +257,8 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
         "apps.studies.tasks.keep_overlay",
         "apps.dicomweb.tasks.keep_study_metadata",
     ],
+    "objects-rejected": ["apps.studies.tasks.keep_overlay"],
+    "objects-restored": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],

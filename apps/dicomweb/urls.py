@@ -8,16 +8,17 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.methods import takes
+from apps.dicomweb.methods import by_method, takes
 from apps.dicomweb.views import (
     bulk,
     capabilities,
     describing,
     framing,
+    rejecting,
     retrieving,
     searching,
-    studies,
 )
+from apps.dicomweb.views.studies import store_here
 
 app_name = "dicomweb"
 
@@ -26,17 +27,19 @@ SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 
 
-def _seen(view: Callable[..., Any], *methods: str) -> Callable[..., Any]:
-    """For who may see studies; what is refused or goes wrong is told as JSON.
-
-    `methods`: what the route takes, GET where nothing is said.
-    """
-    return answered(takes(*(methods or ("GET",)))(allows(Action.VIEW, Noun.STUDY)(view)))
+def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For who may see studies; what is refused or goes wrong is told as JSON."""
+    methods = getattr(view, "methods", ("GET",))
+    return answered(takes(*methods)(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 urlpatterns = [
     path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
-    path("studies", _seen(studies.search_or_store, "GET", "POST"), name="studies"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
@@ -49,9 +52,23 @@ urlpatterns = [
         _seen(describing.instance_metadata_view),
         name="instance-metadata",
     ),
-    path(STUDY, _seen(retrieving.retrieve_study), name="study"),
-    path(SERIES, _seen(retrieving.retrieve_series), name="series"),
-    path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
+    path(
+        STUDY,
+        _seen(
+            by_method(GET=retrieving.retrieve_study, POST=store_here, DELETE=rejecting.reject_study)
+        ),
+        name="study",
+    ),
+    path(
+        SERIES,
+        _seen(by_method(GET=retrieving.retrieve_series, DELETE=rejecting.reject_series)),
+        name="series",
+    ),
+    path(
+        INSTANCE,
+        _seen(by_method(GET=retrieving.retrieve_instance, DELETE=rejecting.reject_instance)),
+        name="instance",
+    ),
     path(f"{INSTANCE}/frames/<str:frames>", _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),

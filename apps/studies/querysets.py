@@ -18,7 +18,7 @@ from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
 if TYPE_CHECKING:
-    from apps.studies.models import Correction, Instance, Series, Study
+    from apps.studies.models import Correction, Instance, Rejection, Series, Study, Upload
 
 Condition = Callable[[str, Key], Q]
 USUAL = Terms()
@@ -179,6 +179,18 @@ def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key
 _NAMELESS = Case(When(patient_identifier="", then="patient_name"), default=Value(""))
 
 
+class AnswerableManager(models.Manager[Any]):
+    """Rows that may be answered with: what was rejected is found by `everything` alone.
+
+    The first manager of its models, so that nothing that lists or sends images needs to
+    think of it: relations to many use it, too.
+    """
+
+    def get_queryset(self) -> Any:
+        rows: Any = super().get_queryset()
+        return rows.answerable()
+
+
 class StudyQuerySet(models.QuerySet["Study"]):
     def owned_by(self, user: User) -> Self:
         """Studies of a referrer's own orders."""
@@ -312,7 +324,7 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.filter(study__procedures__order__referrer__user=user).distinct()
 
     def answerable(self) -> Self:
-        return self.exclude(study__status=REJECTED)
+        return self.filter(rejection=None)
 
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Series fitting keys of their own level, of their study, and of one instance below."""
@@ -335,7 +347,7 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.filter(series__study__procedures__order__referrer__user=user).distinct()
 
     def answerable(self) -> Self:
-        return self.exclude(series__study__status=REJECTED)
+        return self.filter(rejection=None)
 
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Instances fitting keys of all levels."""
@@ -370,3 +382,34 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
         """Those of a series: of its study, of itself and of its instances."""
         rows = self.filter(study__series=series_id)
         return rows.filter(Q(series=None, instance=None) | Q(series=series_id))
+
+
+class RejectionQuerySet(models.QuerySet["Rejection"]):
+    def owned_by(self, _user: User) -> Self:
+        return self.none()  # for those who work with the archive
+
+    def in_force(self) -> Self:
+        return self.filter(restored_at=None)
+
+    def wide(self) -> Self:
+        """Those that hold for what is still to come."""
+        return self.in_force().filter(instance=None)
+
+    def for_list(self) -> Self:
+        """With everything that a line about one shows."""
+        return self.select_related("study", "series", "instance", "user")
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def owned_by(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def of(self, user: User) -> Self:
+        """A user's own, whatever the role: nobody sees what somebody else is uploading."""
+        return self.owned_by(user)
+
+    def unfinished(self) -> Self:
+        return self.filter(state="receiving")
+
+    def begun_before(self, moment: datetime) -> Self:
+        return self.filter(created_at__lt=moment)

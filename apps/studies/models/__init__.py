@@ -2,13 +2,17 @@
 
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
+from apps.studies.models.rejections import Rejection
+from apps.studies.models.uploads import Upload
 
 __all__ = [
     "CoercionRule",
     "Conflict",
     "Correction",
     "Instance",
+    "Rejection",
     "Series",
     "SpoolFile",
     "Study",
+    "Upload",
 ]

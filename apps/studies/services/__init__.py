@@ -27,6 +27,14 @@ from apps.studies.services.outgoing import (
 )
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
+from apps.studies.services.rejecting import (
+    RejectedAlreadyError,
+    RestoredAlreadyError,
+    Target,
+    UnknownReasonError,
+    reject,
+    restore,
+)
 from apps.studies.services.settling import settle_study
 from apps.studies.services.settling_conflicts import (
     NotStorableError,
@@ -35,12 +43,13 @@ from apps.studies.services.settling_conflicts import (
     store_newcomer,
 )
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
-from apps.studies.services.storing import Outcome, Stored, store_instances
+from apps.studies.services.storing import Demands, Outcome, Stored, store_instances
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
     "COERCIBLE",
     "Compared",
+    "Demands",
     "Kept",
     "NotCorrectableError",
     "NotFailedError",
@@ -48,10 +57,14 @@ __all__ = [
     "Outcome",
     "Outgoing",
     "Rebuilt",
+    "RejectedAlreadyError",
+    "RestoredAlreadyError",
     "Scope",
     "SettledAlreadyError",
     "Stored",
+    "Target",
     "UndoneAlreadyError",
+    "UnknownReasonError",
     "Verified",
     "coerces",
     "compared",
@@ -74,6 +87,8 @@ __all__ = [
     "outgoing_file",
     "read_sidecar",
     "rebuild_index",
+    "reject",
+    "restore",
     "restore_corrections",
     "retry_file",
     "settle_study",
