@@ -1,6 +1,7 @@
 """The index of what is stored, and what is laid over it."""
 
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
+from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
 from apps.studies.models.rejections import Rejection
 from apps.studies.models.uploads import Upload
@@ -10,9 +11,11 @@ __all__ = [
     "Conflict",
     "Correction",
     "Instance",
+    "Label",
     "Rejection",
     "Series",
     "SpoolFile",
     "Study",
+    "StudyLabel",
     "Upload",
 ]
