@@ -18,7 +18,7 @@ from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
 if TYPE_CHECKING:
-    from apps.studies.models import Correction, Instance, Series, Study
+    from apps.studies.models import Correction, Instance, SavedFilter, Series, Study
 
 Condition = Callable[[str, Key], Q]
 USUAL = Terms()
@@ -236,38 +236,10 @@ class StudyQuerySet(models.QuerySet["Study"]):
         )
         return {tuple(row[:3]): tuple(row[3:]) for row in rows}
 
-    def by(self, text: str) -> Self:
-        """Studies whose name, number, accession number or UID fits what was typed."""
-        text = text.strip()
-        if not text:
-            return self
-        if "." in text and valid_uid(text):
-            return self.filter(study_instance_uid=text)
-        by_name = Q()
-        for word in search_form(text).split():
-            by_name &= Q(patient_search_name__contains=word)
-        by_number = Q(patient_identifier__iexact=text) | Q(accession_number__iexact=text)
-        return self.filter(by_name | by_number if by_name else by_number)
-
-    def wanted(
-        self,
-        *,
-        q: str = "",
-        modality: str = "",
-        since: date | None = None,
-        until: date | None = None,
-        match: str = "",
-    ) -> Self:
-        """Studies that fit what the search form says; what is empty does not narrow."""
-        rows = self.by(q)
-        if modality:
-            rows = rows.filter(modalities__contains=f"\\{modality.upper()}\\")
-        if since:
-            rows = rows.filter(study_date__gte=since)
-        if until:
-            rows = rows.filter(study_date__lte=until)
-        if match == "open":
-            return rows.exclude(match="matched")
+    def without_order(self, match: str = "") -> Self:
+        """Studies that no order was found for or that contradict theirs; `match` says which."""
+        # Written as the index is, or SQLite would not see that it fits.
+        rows = self.filter(~Q(match="matched"))
         return rows.filter(match=match) if match else rows
 
     def newest_first(self, *, after: str = "", limit: int) -> "list[Study]":
@@ -369,3 +341,9 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
         """Those of a series: of its study, of itself and of its instances."""
         rows = self.filter(study__series=series_id)
         return rows.filter(Q(series=None, instance=None) | Q(series=series_id))
+
+
+class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
+    def usable_by(self, user: User) -> Self:
+        """One's own, and what is shared."""
+        return self.filter(Q(owner=user) | Q(shared=True))

@@ -1,5 +1,6 @@
 """The index of what is stored, and what is laid over it."""
 
+from apps.studies.models.filters import DefaultFilter, SavedFilter
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
 
@@ -7,7 +8,9 @@ __all__ = [
     "CoercionRule",
     "Conflict",
     "Correction",
+    "DefaultFilter",
     "Instance",
+    "SavedFilter",
     "Series",
     "SpoolFile",
     "Study",
