@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('orders', '0002_state_and_transport'),
         ('patients', '0003_what_devices_are_told'),
-        ('studies', '0004_words'),
+        ('studies', '0006_labels'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

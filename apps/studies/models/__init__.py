@@ -2,6 +2,7 @@
 
 from apps.studies.models.filters import DefaultFilter, SavedFilter
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
+from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "Correction",
     "DefaultFilter",
     "Instance",
+    "Label",
     "SavedFilter",
     "Series",
     "SpoolFile",
     "Study",
+    "StudyLabel",
 ]

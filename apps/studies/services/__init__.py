@@ -11,13 +11,27 @@ from apps.studies.services.correcting import (
     correctable,
     undo_correction,
 )
+from apps.studies.services.filters import (
+    NameTakenError,
+    choose_filter,
+    remove_filter,
+    save_filter,
+)
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
+from apps.studies.services.labelling import (
+    UnusableLabelError,
+    label_name,
+    label_study,
+    unlabel_study,
+)
+from apps.studies.services.listing import Page, list_studies, new_studies, newest_study
 from apps.studies.services.matching import (
     correct_by_hand,
     match_automatically,
     match_study,
     unmatch_study,
 )
+from apps.studies.services.narrowing import Wanted
 from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
@@ -36,17 +50,22 @@ __all__ = [
     "COERCIBLE",
     "Compared",
     "Kept",
+    "NameTakenError",
     "NotCorrectableError",
     "NotFailedError",
     "NotStorableError",
     "Outcome",
     "Outgoing",
+    "Page",
     "Rebuilt",
     "Scope",
     "SettledAlreadyError",
     "Stored",
     "UndoneAlreadyError",
+    "UnusableLabelError",
     "Verified",
+    "Wanted",
+    "choose_filter",
     "coerces",
     "compared",
     "correct_by_hand",
@@ -60,19 +79,27 @@ __all__ = [
     "is_complete",
     "is_unaltered",
     "kept_instances",
+    "label_name",
+    "label_study",
+    "list_studies",
     "match_automatically",
     "match_study",
+    "new_studies",
+    "newest_study",
     "note_viewing",
     "outgoing",
     "outgoing_file",
     "read_sidecar",
     "rebuild_index",
+    "remove_filter",
     "restore_corrections",
     "retry_file",
+    "save_filter",
     "settle_study",
     "store_instances",
     "store_newcomer",
     "undo_correction",
+    "unlabel_study",
     "unmatch_study",
     "verify_files",
     "write_sidecar",

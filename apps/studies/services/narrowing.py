@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 from apps.dicom.lookups import Wildcard
 from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
-from apps.studies.models import Series, Study
+from apps.studies.models import Series, Study, StudyLabel
 
 WORDS = 8  # of a name that count
 TRIGRAM = 3  # characters from which PostgreSQL's index inside names helps
@@ -42,6 +42,7 @@ class Wanted:
     until: date | None = None
     match: str = ""  # as on a study, or `open`
     status: str = ""
+    label: tuple[str, ...] = ()  # names; any of them
 
     @property
     def days(self) -> Q:
@@ -174,6 +175,14 @@ def _station(typed: str) -> Term:
     )
 
 
+def _label(names: tuple[str, ...]) -> Term:
+    borne = StudyLabel.objects.order_by().filter(label__name__in=names)
+    return Term(
+        whole=Q(Exists(borne.filter(study=OuterRef("pk")))),
+        keys=borne.values_list("study_id", flat=True),
+    )
+
+
 def _description(typed: str) -> Term:
     words = typed.split()[:WORDS]
     return Term(reduce(and_, (Q(description__icontains=word) for word in words), Q()))
@@ -204,6 +213,7 @@ _MAKERS: tuple[tuple[str, _Maker], ...] = (
     ("name", _by_name),
     ("match", _match),
     ("status", _status),
+    ("label", _label),
     ("station", _station),
     ("referrer", _referrer),
     ("description", _description),
