@@ -44,10 +44,12 @@ from apps.studies.services.settling_conflicts import (
 )
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
 from apps.studies.services.storing import Outcome, Stored, store_instances
-from apps.studies.services.viewing import note_viewing
+from apps.studies.services.tags import Attribute, Tree, header_tree
+from apps.studies.services.viewing import note_taking, note_viewing
 
 __all__ = [
     "COERCIBLE",
+    "Attribute",
     "Compared",
     "Kept",
     "NameTakenError",
@@ -61,6 +63,7 @@ __all__ = [
     "Scope",
     "SettledAlreadyError",
     "Stored",
+    "Tree",
     "UndoneAlreadyError",
     "UnusableLabelError",
     "Verified",
@@ -76,6 +79,7 @@ __all__ = [
     "follow_patient",
     "forget_rules",
     "header_json",
+    "header_tree",
     "is_complete",
     "is_unaltered",
     "kept_instances",
@@ -86,6 +90,7 @@ __all__ = [
     "match_study",
     "new_studies",
     "newest_study",
+    "note_taking",
     "note_viewing",
     "outgoing",
     "outgoing_file",
