@@ -30,6 +30,7 @@ class Noun(models.TextChoices):
     APPOINTMENT = "appointment", _("Appointment")
     STEP = "step", _("Procedure step")
     STUDY = "study", _("Study")
+    STUDY_FILTER = "study-filter", _("Shared search of studies")
     REPORT = "report", _("Report")
     TEMPLATE = "template", _("Report template")
     JOURNAL = "journal", _("Journal")
@@ -114,6 +115,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.APPOINTMENT: "V",
         Noun.STEP: "VE",
         Noun.STUDY: "VCEXD",
+        Noun.STUDY_FILTER: "VCED",
         Noun.REPORT: "V",
         Noun.TEMPLATE: "VCED",
         Noun.JOURNAL: "V",

@@ -39,8 +39,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         "conflicts": conflicts.select_related("instance__series__study")[:LISTED],
         "conflict_count": conflicts.count(),
-        "contradicting": studies.wanted(match="conflict").newest_first(limit=LISTED),
-        "unmatched": studies.wanted(match="unmatched").newest_first(limit=LISTED),
+        "contradicting": studies.without_order("conflict").newest_first(limit=LISTED),
+        "unmatched": studies.without_order("unmatched").newest_first(limit=LISTED),
         "failed": _failed(request),
     }
     return render(request, "quality/inbox.html", context)

@@ -18,7 +18,15 @@ from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
 if TYPE_CHECKING:
-    from apps.studies.models import Correction, Instance, Rejection, Series, Study, Upload
+    from apps.studies.models import (
+        Correction,
+        Instance,
+        Rejection,
+        SavedFilter,
+        Series,
+        Study,
+        Upload,
+    )
 
 Condition = Callable[[str, Key], Q]
 USUAL = Terms()
@@ -257,66 +265,35 @@ class StudyQuerySet(models.QuerySet["Study"]):
         )
         return {tuple(row[:3]): tuple(row[3:]) for row in rows}
 
-    def by(self, text: str) -> Self:
-        """Studies whose name, number, accession number or UID fits what was typed."""
-        text = text.strip()
-        if not text:
-            return self
-        if "." in text and valid_uid(text):
-            return self.filter(study_instance_uid=text)
-        by_name = Q()
-        for word in search_form(text).split():
-            by_name &= Q(patient_search_name__contains=word)
-        by_number = Q(patient_identifier__iexact=text) | Q(accession_number__iexact=text)
-        return self.filter(by_name | by_number if by_name else by_number)
-
-    def wanted(
-        self,
-        *,
-        q: str = "",
-        modality: str = "",
-        since: date | None = None,
-        until: date | None = None,
-        match: str = "",
-    ) -> Self:
-        """Studies that fit what the search form says; what is empty does not narrow."""
-        rows = self.by(q)
-        if modality:
-            rows = rows.filter(modalities__contains=f"\\{modality.upper()}\\")
-        if since:
-            rows = rows.filter(study_date__gte=since)
-        if until:
-            rows = rows.filter(study_date__lte=until)
-        if match == "open":
-            return rows.exclude(match="matched")
+    def without_order(self, match: str = "") -> Self:
+        """Studies that no order was found for or that contradict theirs; `match` says which."""
+        # Written as the index is, or SQLite would not see that it fits.
+        rows = self.filter(~Q(match="matched"))
         return rows.filter(match=match) if match else rows
 
-    def newest_first(self, *, after: str = "", limit: int) -> "list[Study]":
-        """A page of studies: dated ones from the newest, then those without a date.
-
-        `after` is the `page_key` of the last study of the page before; one that is no key
-        begins anew. Two queries at most: engines disagree where a null date sorts.
-        """
-        day, _, number = after.partition("_")
-        key = int(number) if number.isascii() and number.isdigit() else None
-        found: list[Study] = []
-        if key is None or day:
-            found = list(self._dated(day, key).order_by("-study_date", "-id")[:limit])
+    def newest_first(self, *, limit: int) -> "list[Study]":
+        """The newest studies, then those without a date: engines disagree where a null sorts."""
+        found = list(self.filter(study_date__isnull=False).order_by("-study_date", "-id")[:limit])
         if len(found) < limit:
-            undated = self.filter(study_date=None)
-            if key is not None and not day:
-                undated = undated.filter(id__lt=key)
-            found += undated.order_by("-id")[: limit - len(found)]
+            undated = self.filter(study_date=None).order_by("-id")
+            found += undated[: limit - len(found)]
         return found
 
-    def _dated(self, day: str, key: int | None) -> Self:
-        rows = self.filter(study_date__isnull=False)
-        try:
-            since = date.fromisoformat(day)
-        except ValueError:
-            return rows
-        earlier = Q(study_date__lt=since) | Q(study_date=since, id__lt=key)
-        return rows.filter(earlier) if key is not None else rows
+    def of_same_patient(self, study: "Study") -> Self:
+        """All studies of the patient of a study, as far as that is known for sure.
+
+        By the patient they were matched to, and by number and issuer: a number alone is not
+        a patient. A study without either stands alone.
+        """
+        same = Q(pk=study.pk)
+        if study.patient_id:
+            same |= Q(patient=study.patient_id)
+        if study.patient_identifier:
+            same |= Q(
+                patient_identifier=study.patient_identifier,
+                patient_identifier_issuer=study.patient_identifier_issuer,
+            )
+        return self.filter(same)
 
     def _below(self, series: Q, instances: Q) -> models.QuerySet["Series"]:
         rows: Any = self.model._meta.get_field("series").related_model
@@ -422,3 +399,9 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
     def begun_before(self, moment: datetime) -> Self:
         return self.filter(created_at__lt=moment)
+
+
+class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
+    def usable_by(self, user: User) -> Self:
+        """One's own, and what is shared."""
+        return self.filter(Q(owner=user) | Q(shared=True))

@@ -1,5 +1,6 @@
 """The index of what is stored, and what is laid over it."""
 
+from apps.studies.models.filters import DefaultFilter, SavedFilter
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
@@ -10,9 +11,11 @@ __all__ = [
     "CoercionRule",
     "Conflict",
     "Correction",
+    "DefaultFilter",
     "Instance",
     "Label",
     "Rejection",
+    "SavedFilter",
     "Series",
     "SpoolFile",
     "Study",

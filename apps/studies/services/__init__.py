@@ -11,6 +11,12 @@ from apps.studies.services.correcting import (
     correctable,
     undo_correction,
 )
+from apps.studies.services.filters import (
+    NameTakenError,
+    choose_filter,
+    remove_filter,
+    save_filter,
+)
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.labelling import (
     UnusableLabelError,
@@ -18,12 +24,14 @@ from apps.studies.services.labelling import (
     label_study,
     unlabel_study,
 )
+from apps.studies.services.listing import Page, list_studies, new_studies, newest_study
 from apps.studies.services.matching import (
     correct_by_hand,
     match_automatically,
     match_study,
     unmatch_study,
 )
+from apps.studies.services.narrowing import Wanted
 from apps.studies.services.outgoing import (
     Outgoing,
     corrected_header,
@@ -50,18 +58,22 @@ from apps.studies.services.settling_conflicts import (
 )
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
 from apps.studies.services.storing import Demands, Outcome, Stored, store_instances
-from apps.studies.services.viewing import note_viewing
+from apps.studies.services.tags import Attribute, Tree, header_tree
+from apps.studies.services.viewing import note_taking, note_viewing
 
 __all__ = [
     "COERCIBLE",
+    "Attribute",
     "Compared",
     "Demands",
     "Kept",
+    "NameTakenError",
     "NotCorrectableError",
     "NotFailedError",
     "NotStorableError",
     "Outcome",
     "Outgoing",
+    "Page",
     "Rebuilt",
     "RejectedAlreadyError",
     "RestoredAlreadyError",
@@ -69,10 +81,13 @@ __all__ = [
     "SettledAlreadyError",
     "Stored",
     "Target",
+    "Tree",
     "UndoneAlreadyError",
     "UnknownReasonError",
     "UnusableLabelError",
     "Verified",
+    "Wanted",
+    "choose_filter",
     "coerces",
     "compared",
     "correct_by_hand",
@@ -84,22 +99,29 @@ __all__ = [
     "follow_patient",
     "forget_rules",
     "header_json",
+    "header_tree",
     "is_complete",
     "is_unaltered",
     "kept_instances",
     "label_name",
     "label_study",
+    "list_studies",
     "match_automatically",
     "match_study",
+    "new_studies",
+    "newest_study",
+    "note_taking",
     "note_viewing",
     "outgoing",
     "outgoing_file",
     "read_sidecar",
     "rebuild_index",
     "reject",
+    "remove_filter",
     "restore",
     "restore_corrections",
     "retry_file",
+    "save_filter",
     "settle_study",
     "store_instances",
     "store_newcomer",

@@ -71,9 +71,20 @@ def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDatas
 
     `bulk_uri(path)` gives the address of a value that is left out for its size.
     """
+    return _json(instance, corrected_header, bulk_uri)
+
+
+def sent_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
+    """The attributes of an instance as they came, whatever was corrected since."""
+    return _json(instance, lambda one: zstandard.decompress(one.header), bulk_uri)
+
+
+def _json(
+    instance: Instance, header: Callable[[Instance], bytes], bulk_uri: Callable[[str], str]
+) -> JsonDataset:
     try:
         return to_json(
-            corrected_header(instance),
+            header(instance),
             explicit_vr=explicit(instance.transfer_syntax_uid),
             bulk_uri=bulk_uri,
             bulk_tags={tag: vr for tag, vr, _, _ in instance.bulk_table},
@@ -85,6 +96,12 @@ def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDatas
             "00080016": {"vr": "UI", "Value": [instance.sop_class_uid]},
             "00080018": {"vr": "UI", "Value": [instance.sop_instance_uid]},
         }
+
+
+def file_meta(instance: Instance) -> bytes:
+    """The File Meta Information of the stored file (PS3.10 7.1), explicit little endian."""
+    start = _dataset_offset(instance.file_name)
+    return stored_files().read(instance.file_name, 132, start - 132)
 
 
 def corrected_header(instance: Instance, data: bytes | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Who looked at a study."""
+"""Who looked at a study, and who took a file of it along."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin, record
-from apps.studies.models import Study
+from apps.studies.models import Instance, Study
 
 ONCE_IN = timedelta(minutes=10)
 
@@ -27,6 +27,20 @@ def note_viewing(study: Study, *, origin: Origin) -> None:
             accession_number=study.accession_number,
             study_instance_uid=study.study_instance_uid,
         )
+
+
+def note_taking(instance: Instance, *, origin: Origin) -> None:
+    """Record that the file of an instance was downloaded."""
+    study = instance.series.study
+    record(
+        Kind.INSTANCE_TAKEN,
+        instance,
+        origin=origin,
+        patient_id=study.patient_id,
+        accession_number=study.accession_number,
+        study_instance_uid=study.study_instance_uid,
+        details={"sop_instance_uid": instance.sop_instance_uid},
+    )
 
 
 def _noted(study: Study, origin: Origin) -> bool:

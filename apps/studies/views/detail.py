@@ -1,4 +1,4 @@
-"""The pages of stored studies."""
+"""One study, and the panels that other pages show of studies."""
 
 from typing import Any
 
@@ -12,36 +12,17 @@ from apps.accounts.policy import Action, can, visible
 from apps.audit.services import origin_of
 from apps.orders.models import Order
 from apps.patients.models import Patient
-from apps.studies.forms import MatchForm, StudySearchForm
+from apps.studies.forms import MatchForm
 from apps.studies.models import Study
 from apps.studies.services import match_study, note_viewing
 
-PAGE_SIZE = 50
-
-
-@require_GET
-def study_list(request: HttpRequest) -> HttpResponse:
-    """Studies, newest first; `after` is the key of the last row of the page before."""
-    form = StudySearchForm(request.GET)
-    rows: Any = visible(request.user, Study)
-    after = request.GET.get("after", "")
-    studies = rows.wanted(**form.wanted).newest_first(after=after, limit=PAGE_SIZE + 1)
-    more = len(studies) > PAGE_SIZE
-    studies = studies[:PAGE_SIZE]
-    context = {
-        "form": form,
-        "studies": studies,
-        "next": studies[-1].page_key if more else "",
-        "first": not after,
-        "searched": any(form.wanted.values()),
-    }
-    return render(request, "studies/study_list.html", context)
+LISTED = 50
 
 
 @require_GET
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One study with its series; opening it is journalled."""
-    study = _study(request, pk)
+    study = study_or_404(request, pk)
     note_viewing(study, origin=origin_of(request))
     return _page(request, study, MatchForm(request.user))
 
@@ -49,7 +30,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def match(request: HttpRequest, pk: int) -> HttpResponse:
     """Say by hand which order a study belongs to."""
-    study, form = _study(request, pk), MatchForm(request.user, request.POST)
+    study, form = study_or_404(request, pk), MatchForm(request.user, request.POST)
     if not form.is_valid():
         return _page(request, study, form, code=422)
     procedure, reason = form.cleaned_data["procedure"], form.cleaned_data["reason"]
@@ -77,7 +58,7 @@ def order_studies(request: HttpRequest, order: int) -> HttpResponse:
 
 def _panel(request: HttpRequest, studies: Any) -> HttpResponse:
     context = {
-        "studies": studies.newest_first(limit=PAGE_SIZE),
+        "studies": studies.newest_first(limit=LISTED),
         "may_view": can(request.user, Action.VIEW, Study),
     }
     return render(request, "studies/_panel.html", context)
@@ -95,6 +76,7 @@ def _page(request: HttpRequest, study: Study, form: MatchForm, *, code: int = 20
     return render(request, "studies/study_detail.html", context, status=code)
 
 
-def _study(request: HttpRequest, pk: int) -> Study:
+def study_or_404(request: HttpRequest, pk: int) -> Study:
+    """A study that this user may see."""
     rows = visible(request.user, Study).select_related("patient")
     return get_object_or_404(rows.prefetch_related("patient__identifiers"), pk=pk)

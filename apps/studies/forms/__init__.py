@@ -1,0 +1,7 @@
+"""The forms of the studies room."""
+
+from apps.studies.forms.matching import MatchForm
+from apps.studies.forms.rules import CoercionRuleForm
+from apps.studies.forms.searching import LabelForm, SaveFilterForm, StudySearchForm
+
+__all__ = ["CoercionRuleForm", "LabelForm", "MatchForm", "SaveFilterForm", "StudySearchForm"]

@@ -1,0 +1,1 @@
+"""The pages of the studies room, a file for each noun."""
