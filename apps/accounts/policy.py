@@ -29,6 +29,7 @@ class Noun(models.TextChoices):
     ORDER = "order", _("Order")
     APPOINTMENT = "appointment", _("Appointment")
     STEP = "step", _("Procedure step")
+    WORKITEM = "workitem", _("Work item")
     STUDY = "study", _("Study")
     REPORT = "report", _("Report")
     TEMPLATE = "template", _("Report template")
@@ -48,6 +49,7 @@ CLINICAL = frozenset(
         Noun.ORDER,
         Noun.APPOINTMENT,
         Noun.STEP,
+        Noun.WORKITEM,
         Noun.STUDY,
         Noun.REPORT,
         Noun.JOURNAL,
@@ -69,6 +71,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VCE",
         Noun.APPOINTMENT: "VCED",
         Noun.STEP: "V",
+        Noun.WORKITEM: "V",
         Noun.CATALOGUE: "V",
     },
     Role.TECHNOLOGIST: {
@@ -76,6 +79,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "VE",  # in a small clinic the technologist receives the patient
         Noun.STEP: "VCE",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCE",
         Noun.CATALOGUE: "V",
         Noun.TRANSFER: "V",
@@ -85,6 +89,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCX",  # measurements and segmentations made while reading
         Noun.REPORT: "VCES",
         Noun.TEMPLATE: "VCE",
@@ -96,6 +101,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "V",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VC",
         Noun.REPORT: "VCE",
         Noun.TEMPLATE: "VCE",
@@ -113,6 +119,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "VE",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCEXD",
         Noun.REPORT: "V",
         Noun.TEMPLATE: "VCED",
@@ -138,6 +145,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "V",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "V",
         Noun.TEMPLATE: "V",
         Noun.JOURNAL: "VX",
         Noun.DEVICE: "V",

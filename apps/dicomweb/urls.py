@@ -8,18 +8,33 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.views import describing, retrieving, searching, studies
+from apps.dicomweb.views import (
+    describing,
+    retrieving,
+    searching,
+    studies,
+    subscribers,
+    workitems,
+)
+from apps.dicomweb.workitem_refusals import refusals_told
 
 app_name = "dicomweb"
 
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
+WORKITEM = "workitems/<str:uid>"
+SUBSCRIBER = f"{WORKITEM}/subscribers/<str:ae_title>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
     return answered(allows(Action.VIEW, Noun.STUDY)(view))
+
+
+def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..., Any]:
+    """For who may see (or change) workitems; refusals are told as UPS-RS has them."""
+    return answered(allows(action, Noun.WORKITEM)(refusals_told(view)))
 
 
 urlpatterns = [
@@ -44,5 +59,23 @@ urlpatterns = [
         f"{INSTANCE}/bulkdata/<path:path>",
         _seen(retrieving.retrieve_bulk_data),
         name="bulk-data",
+    ),
+    path("workitems", _work(workitems.worklist), name="workitems"),
+    path(WORKITEM, _work(workitems.workitem), name="workitem"),
+    path(
+        f"{WORKITEM}/state",
+        _work(workitems.change_state, Action.CHANGE),
+        name="workitem-state",
+    ),
+    path(
+        f"{WORKITEM}/cancelrequest",
+        _work(workitems.request_cancellation, Action.CHANGE),
+        name="workitem-cancellation",
+    ),
+    path(SUBSCRIBER, _work(subscribers.subscriber, Action.CHANGE), name="workitem-subscriber"),
+    path(
+        f"{SUBSCRIBER}/suspend",
+        _work(subscribers.suspend, Action.CHANGE),
+        name="workitem-suspension",
     ),
 ]
