@@ -37,6 +37,9 @@ OPENPACS_DICOM_PROCESSES = env.int("OPENPACS_DICOM_PROCESSES", default=min(os.cp
 OPENPACS_DISK_LOW = env.int("OPENPACS_DISK_LOW", default=2 << 30)  # bytes free
 OPENPACS_DISK_HARD = env.int("OPENPACS_DISK_HARD", default=512 << 20)
 OPENPACS_HL7_PORT = env.int("OPENPACS_HL7_PORT", default=2575)
+OPENPACS_EVENTS_PORT = env.int("OPENPACS_EVENTS_PORT", default=8001)  # WebSockets; 0: closed
+# How long somebody who is not connected may still be told what happened to workitems.
+OPENPACS_EVENTS_HOURS = env.int("OPENPACS_EVENTS_HOURS", default=24)
 # Where our own programs call the listener (the simulator, the demo).
 OPENPACS_DICOM_HOST = env("OPENPACS_DICOM_HOST", default="") or CALLED.get(
     OPENPACS_BIND, OPENPACS_BIND
@@ -75,6 +78,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.scheduling",
     "apps.worklist",
+    "apps.workitems",
     "apps.studies",
     "apps.reports",
     "apps.viewer",
@@ -225,6 +229,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apps.worklist.tasks.forget_worklist_queries",
         "schedule": 3600.0,
     },
+    "show-missing-exams": {
+        "task": "apps.workitems.tasks.show_missing_exams",
+        "schedule": 60.0,
+    },
+    "forget-workitem-events": {"task": "apps.workitems.tasks.forget_events", "schedule": 3600.0},
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
     "send-waiting-transfers": {"task": "apps.routing.tasks.send_waiting", "schedule": 5.0},
     "forget-transfer-answers": {"task": "apps.routing.tasks.forget_answers", "schedule": 3600.0},
@@ -250,7 +259,6 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
         "apps.routing.tasks.tell_availability",
         "apps.dicomweb.tasks.keep_study_metadata",
     ],
-    "patient-updated": ["apps.studies.tasks.follow_patients"],
     "study-corrected": [
         "apps.studies.tasks.keep_overlay",
         "apps.dicomweb.tasks.keep_study_metadata",
@@ -261,9 +269,22 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     ],
     "objects-rejected": ["apps.studies.tasks.keep_overlay"],
     "objects-restored": ["apps.studies.tasks.keep_overlay"],
+    "patient-updated": [
+        "apps.studies.tasks.follow_patients",
+        "apps.workitems.tasks.follow_patient",
+    ],
+    "order-changed": ["apps.workitems.tasks.follow_order"],
+    "appointment-moved": ["apps.workitems.tasks.follow_order"],
+    "step-scheduled": ["apps.workitems.tasks.show_exam"],
+    "step-started": ["apps.workitems.tasks.show_exam"],
+    "step-discontinued": ["apps.workitems.tasks.show_exam"],
+    "step-cancelled": ["apps.workitems.tasks.show_exam"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
-    "step-completed": ["apps.reports.tasks.prepare_report_for_step"],
+    "step-completed": [
+        "apps.reports.tasks.prepare_report_for_step",
+        "apps.workitems.tasks.show_exam",
+    ],
     "report-signed": ["apps.hl7.tasks.send_result"],
 }
 

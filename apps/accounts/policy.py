@@ -29,6 +29,7 @@ class Noun(models.TextChoices):
     ORDER = "order", _("Order")
     APPOINTMENT = "appointment", _("Appointment")
     STEP = "step", _("Procedure step")
+    WORKITEM = "workitem", _("Work item")
     STUDY = "study", _("Study")
     STUDY_FILTER = "study-filter", _("Shared search of studies")
     REPORT = "report", _("Report")
@@ -49,6 +50,7 @@ CLINICAL = frozenset(
         Noun.ORDER,
         Noun.APPOINTMENT,
         Noun.STEP,
+        Noun.WORKITEM,
         Noun.STUDY,
         Noun.REPORT,
         Noun.JOURNAL,
@@ -70,6 +72,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VCE",
         Noun.APPOINTMENT: "VCED",
         Noun.STEP: "V",
+        Noun.WORKITEM: "V",
         Noun.CATALOGUE: "V",
     },
     Role.TECHNOLOGIST: {
@@ -77,6 +80,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "VE",  # in a small clinic the technologist receives the patient
         Noun.STEP: "VCE",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCE",
         Noun.CATALOGUE: "V",
         Noun.TRANSFER: "V",
@@ -86,6 +90,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCX",  # measurements and segmentations made while reading
         Noun.REPORT: "VCES",
         Noun.TEMPLATE: "VCE",
@@ -97,6 +102,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "V",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VC",
         Noun.REPORT: "VCE",
         Noun.TEMPLATE: "VCE",
@@ -114,6 +120,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "VE",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "VE",
+        Noun.WORKITEM: "VCE",
         Noun.STUDY: "VCEXD",
         Noun.STUDY_FILTER: "VCED",
         Noun.REPORT: "V",
@@ -140,6 +147,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.ORDER: "V",
         Noun.APPOINTMENT: "V",
         Noun.STEP: "V",
+        Noun.WORKITEM: "V",
         Noun.TEMPLATE: "V",
         Noun.JOURNAL: "VX",
         Noun.DEVICE: "V",

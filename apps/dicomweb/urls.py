@@ -17,20 +17,30 @@ from apps.dicomweb.views import (
     rejecting,
     retrieving,
     searching,
+    subscribers,
+    workitems,
 )
 from apps.dicomweb.views.studies import store_here
+from apps.dicomweb.workitem_refusals import refusals_told
 
 app_name = "dicomweb"
 
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
+WORKITEM = "workitems/<str:uid>"
+SUBSCRIBER = f"{WORKITEM}/subscribers/<str:ae_title>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
     methods = getattr(view, "methods", ("GET",))
     return answered(takes(*methods)(allows(Action.VIEW, Noun.STUDY)(view)))
+
+
+def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..., Any]:
+    """For who may see (or change) workitems; refusals are told as UPS-RS has them."""
+    return answered(allows(action, Noun.WORKITEM)(refusals_told(view)))
 
 
 urlpatterns = [
@@ -77,5 +87,23 @@ urlpatterns = [
     *(
         path(f"{above}/bulkdata", _seen(bulk.retrieve_all_bulk_data), name=f"{level}-bulk-data")
         for level, above in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
+    ),
+    path("workitems", _work(workitems.worklist), name="workitems"),
+    path(WORKITEM, _work(workitems.workitem), name="workitem"),
+    path(
+        f"{WORKITEM}/state",
+        _work(workitems.change_state, Action.CHANGE),
+        name="workitem-state",
+    ),
+    path(
+        f"{WORKITEM}/cancelrequest",
+        _work(workitems.request_cancellation, Action.CHANGE),
+        name="workitem-cancellation",
+    ),
+    path(SUBSCRIBER, _work(subscribers.subscriber, Action.CHANGE), name="workitem-subscriber"),
+    path(
+        f"{SUBSCRIBER}/suspend",
+        _work(subscribers.suspend, Action.CHANGE),
+        name="workitem-suspension",
     ),
 ]
