@@ -26,6 +26,9 @@ from apps.studies.storage import stored_files
 log = logging.getLogger(__name__)
 
 
+TAKEN = "taken by another worker"
+
+
 class Outcome(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"  # the same object is here already: nothing to do
@@ -43,6 +46,11 @@ class Stored:
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
 
+    @property
+    def is_gone(self) -> bool:
+        """Was there no such file any more?"""
+        return self.reason == TAKEN
+
 
 def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
     """Index spool files and put them in their place; one result per path, in order.
@@ -57,7 +65,7 @@ def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
         try:
             readable.append(read_incoming(path))
         except FileNotFoundError:
-            results[path] = Stored(path, Outcome.DUPLICATE, "taken by another worker")
+            results[path] = Stored(path, Outcome.DUPLICATE, TAKEN)
         except UnreadableError as error:
             results[path] = _refuse(path, str(error), origin=origin)
     for batch in _without_repeats(readable):
@@ -128,7 +136,7 @@ def _indexed(one: Incoming, spool: Spool) -> Stored:
 
 def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
     if not one.path.exists():
-        return [Stored(one.path, Outcome.DUPLICATE, "taken by another worker")]
+        return [Stored(one.path, Outcome.DUPLICATE, TAKEN)]
     return _store([one], origin=origin)
 
 
