@@ -116,10 +116,11 @@ class Lane:
 
     def _take_batch(self) -> int:
         taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        if present := [path for path in dict.fromkeys(taken) if path.exists()]:
-            stored = store_instances(present, origin=INGEST)
-            log.info("Ingested %d files", len(stored))
-        return len(present)
+        stored = store_instances(list(dict.fromkeys(taken)), origin=INGEST)
+        present = sum(not one.is_gone for one in stored)
+        if present:
+            log.info("Ingested %d files", present)
+        return present
 
 
 lane = Lane()

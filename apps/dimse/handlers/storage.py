@@ -15,6 +15,7 @@ from apps.studies.tasks import nudge
 COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
+JOINED_BYTES = 32 * 1024  # more is not worth a copy to save a write
 
 
 def store(request: Request) -> None:
@@ -66,7 +67,11 @@ def _file(request: Request) -> Iterator[bytes | memoryview]:
         transfer_syntax=request.context.transfer_syntax,
         source=request.association.device.ae_title,
     )
-    yield b"".join((meta, head))  # one write, for a small object the only one
+    if len(head) <= JOINED_BYTES:
+        yield b"".join((meta, head))  # one write, for a small object the only one
+    else:
+        yield meta
+        yield head
     yield from pieces
 
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import mmap
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,12 +211,23 @@ def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:
         "rows": header.integer(0x00280010),
         "columns": header.integer(0x00280011),
         "frames": min(max(header.integer(0x00280008) or 1, 1), 2**31 - 1),
-        "header": zstandard.compress(header.data, COMPRESSION_LEVEL),
+        "header": _compressor().compress(header.data),
         "frame_table": frame_table(buffer, header),
         "bulk_table": [list(entry) for entry in header.bulk],
         "pixel_vr": header.pixel_vr,
         "source": header.source[:64],
     }
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """One for each thread: making one costs as much as a header does."""
+    if not hasattr(_own, "compressor"):
+        _own.compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+    made: zstandard.ZstdCompressor = _own.compressor
+    return made
+
+
+_own = threading.local()
 
 
 def _bounded(number: int | None) -> int | None:

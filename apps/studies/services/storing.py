@@ -28,6 +28,9 @@ from apps.studies.storage import stored_files
 log = logging.getLogger(__name__)
 
 
+TAKEN = "taken by another worker"
+
+
 class Outcome(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"  # the same object is here already: nothing to do
@@ -74,6 +77,11 @@ class Stored:
     series_instance_uid: str = ""
     sop_class_uid: str = ""
 
+    @property
+    def is_gone(self) -> bool:
+        """Was there no such file any more?"""
+        return self.reason == TAKEN
+
 
 def store_instances(
     paths: Sequence[Path], *, origin: Origin, demands: Demands = DEVICE
@@ -90,7 +98,7 @@ def store_instances(
         try:
             one = read_incoming(path)
         except FileNotFoundError:
-            results[path] = Stored(path, Outcome.DUPLICATE, "taken by another worker")
+            results[path] = Stored(path, Outcome.DUPLICATE, TAKEN)
         except UnreadableError as error:
             results[path] = _refuse(path, str(error), origin=origin, demands=demands)
         else:
@@ -198,7 +206,7 @@ def _told(one: Incoming, outcome: Outcome, reason: str = "") -> Stored:
 
 def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
     if not one.path.exists():
-        return [Stored(one.path, Outcome.DUPLICATE, "taken by another worker")]
+        return [Stored(one.path, Outcome.DUPLICATE, TAKEN)]
     return _store([one], origin=origin)
 
 
