@@ -8,8 +8,9 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.methods import takes
-from apps.dicomweb.views import capabilities, describing, retrieving, searching, studies
+from apps.dicomweb.methods import by_method, only_its_methods
+from apps.dicomweb.views import capabilities, describing, retrieving, searching
+from apps.dicomweb.views.studies import store_here
 
 app_name = "dicomweb"
 
@@ -18,17 +19,18 @@ SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 
 
-def _seen(view: Callable[..., Any], *methods: str) -> Callable[..., Any]:
-    """For who may see studies; what is refused or goes wrong is told as JSON.
-
-    `methods`: what the route takes, GET where nothing is said.
-    """
-    return answered(takes(*(methods or ("GET",)))(allows(Action.VIEW, Noun.STUDY)(view)))
+def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For who may see studies; what is refused or goes wrong is told as JSON."""
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 urlpatterns = [
     path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
-    path("studies", _seen(studies.search_or_store, "GET", "POST"), name="studies"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),

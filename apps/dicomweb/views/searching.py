@@ -24,6 +24,7 @@ MORE = '299 openpacs "There are additional results that can be requested"'
 SEARCH = Description((*PARAMETERS, *sorted(SEARCHED)), MEDIA_TYPES)
 
 
+@described(SEARCH)
 def search_studies(request: HttpRequest) -> HttpResponseBase:
     """GET /studies"""
     return _search(request, Level.STUDY)
