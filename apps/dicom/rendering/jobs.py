@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from apps.dicom.rendering.annotating import annotated, read_fonts, sign as drawn_sign
+from apps.dicom.rendering.annotating import annotated, read_fonts
+from apps.dicom.rendering.annotating import sign as drawn_sign
 from apps.dicom.rendering.colour import picture_of
 from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
 from apps.dicom.rendering.films import (
