@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,11 @@ STATUS: dict[type[Exception], int] = {
     GoneError: 410,
     RequestDataTooBig: 413,
     UnsupportedMediaError: 415,
+    NotRenderableError: 422,
     UnreadableError: 500,
     FileNotFoundError: 500,
     OSError: 503,
+    BusyError: 503,
     OperationalError: 503,
 }
 RETRY_SECONDS = "5"
