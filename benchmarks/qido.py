@@ -151,6 +151,7 @@ def _cells(contestant: Open, plan: Plan) -> Mapping[str, Reading]:
     """Every question, with few and with many clients, to a contestant started once."""
     made: dict[str, Reading] = {}
     with contestant() as running:
+        _wake(running.site)
         busy = machine.wait_until_quiet(plan.quiet_seconds)
         for name, question in QUESTIONS.items():
             paths = question.paths(plan)
@@ -194,6 +195,12 @@ def _share(site: Site, paths: Sequence[str], ready: threading.Barrier) -> list[f
     return waits
 
 
+def _wake(site: Site) -> None:
+    """Every thread of the server has its connection to the database afterwards."""
+    paths = [f"{ROOT}/studies?limit={number % 50}" for number in range(20 * max(CLIENTS))]
+    _ask(site, paths, max(CLIENTS))
+
+
 def _check(site: Site, path: str, answers: int) -> None:
     with Connection(site) as connection:
         found = len(json.loads(connection.get(path, JSON).body))
@@ -231,6 +238,7 @@ def _limit_case(name: str, limit: int, instances: int) -> Case:
 def _limit_cells(contestant: Open, plan: Plan) -> Mapping[str, Reading]:
     made: dict[str, Reading] = {}
     with contestant() as running:
+        _wake(running.site)
         busy = machine.wait_until_quiet(plan.quiet_seconds)
         for name, (_, question) in LIMITS.items():
             paths = question.paths(plan)

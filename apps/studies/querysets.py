@@ -209,7 +209,13 @@ class StudyQuerySet(models.QuerySet["Study"]):
         Unknown keys are passed over (PS3.4 C.2.2.1.3). Raises BadKeyError.
         """
         keys = _spelled(keys, self.model._default_manager.all())
-        rows = self.filter(_condition(keys, STUDY_KEYS, terms=terms))
+        # What modalities its series have, the study says sooner than they do.
+        sooner = [
+            replace(key, path=("ModalitiesInStudy",)) for key in keys if key.name == "Modality"
+        ]
+        rows = self.filter(
+            _condition(keys, STUDY_KEYS, terms=terms), _condition(sooner, STUDY_KEYS)
+        )
         series = _condition(keys, SERIES_KEYS, terms=terms)
         instances = _condition(keys, INSTANCE_KEYS)
         # Not a join: a study with ten fitting series is still one study.
