@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from apps.dicomweb.methods import Description
+from apps.dicomweb.methods import Description, methods_of
 
 _NOTHING = Description()
 _PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -57,7 +57,7 @@ def _resource(route: URLPattern) -> Resource:
     return Resource(
         name=str(route.name),
         path=_PLACE.sub(r"{\1}", str(route.pattern)),
-        methods=getattr(view, "methods", ("GET",)),
+        methods=methods_of(view),
         description=getattr(view, "description", _NOTHING),
     )
 

@@ -16,6 +16,7 @@ from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
 from apps.studies.patience import TooMuchAsked
 from apps.studies.room import DiskFull
+from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,12 @@ STATUS: dict[type[Exception], int] = {
     RequestDataTooBig: 413,
     TooMuchAsked: 413,
     UnsupportedMediaError: 415,
+    NotRenderableError: 422,
     UnreadableError: 500,
     FileNotFoundError: 500,
     DiskFull: 507,
     OSError: 503,
+    BusyError: 503,
     OperationalError: 503,
 }
 RETRY_SECONDS = "5"

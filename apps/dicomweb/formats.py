@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +14,10 @@ from apps.dicom.json import JsonDataset
 from apps.dicom.native_xml import native_xml
 from apps.dicom.writing import value_text
 from apps.dicomweb.exceptions import NotAcceptableError
-from apps.dicomweb.multipart import Part, multipart_response
-from apps.dicomweb.negotiation import JSON, Range, accepted
+from apps.dicomweb.multipart import multipart_response
+from apps.dicomweb.negotiation import JSON, XML, Range, accepted
+from apps.dicomweb.parts import held_part
 
-XML = "application/dicom+xml"
 CSV = "text/csv"
 MEDIA_TYPES = (JSON, f'multipart/related; type="{XML}"', CSV)
 Write = Callable[[Sequence[JsonDataset]], HttpResponseBase]
@@ -45,8 +44,7 @@ def write_xml(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
     """One part for each data set (PS3.18 8.7.3.2); no part is no body at all."""
     if not datasets:
         return HttpResponse(status=204)
-    bodies = [native_xml(one) for one in datasets]
-    return multipart_response(XML, [Part(XML, len(body), partial(_alone, body)) for body in bodies])
+    return multipart_response(XML, [held_part(native_xml(one), XML) for one in datasets])
 
 
 def write_csv(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
@@ -70,21 +68,16 @@ def _cell(values: Sequence[object]) -> str:
     return text
 
 
-def _alone(body: bytes) -> list[bytes]:
-    return [body]
-
-
 def _is_json(one: Range) -> bool:
-    types = (JSON, "application/json", "application/*", "*/*")
-    return not one.multipart and one.media_type in types
+    return not one.multipart and (one.covers(JSON) or one.media_type == "application/json")
 
 
 def _is_xml(one: Range) -> bool:
-    return one.multipart and one.media_type in (XML, "application/*", "*/*")
+    return one.multipart and one.covers(XML)
 
 
 def _is_csv(one: Range) -> bool:
-    return not one.multipart and one.media_type in (CSV, "text/*")
+    return not one.multipart and one.covers(CSV)
 
 
 _FORMATS: tuple[tuple[Callable[[Range], bool], Write], ...] = (

@@ -30,25 +30,38 @@ def described(description: Description) -> Callable[[View], View]:
     return decorate
 
 
-def takes(*methods: str) -> Callable[[View], View]:
-    """Only these methods: others are refused with 405, OPTIONS is told them (RFC 9110 9.3.7)."""
-    heads = ("HEAD",) if "GET" in methods else ()
-    allowed = (*methods, *heads, "OPTIONS")
+def by_method(**views: View) -> View:
+    """`by_method(GET=search, POST=store)`: one address, a view for each method."""
 
-    def decorate(view: View) -> View:
-        @functools.wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.method in allowed[:-1]:
-                return view(request, *args, **kwargs)
-            if request.method == "OPTIONS":
-                return _allowing(HttpResponse(status=204), allowed)
-            text = _("This address takes no such request.")
-            return _allowing(JsonResponse({"error": text}, status=405), allowed)
+    @functools.wraps(views["GET"])
+    def chosen(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        method = "GET" if request.method == "HEAD" else request.method
+        return views[str(method)](request, *args, **kwargs)
 
-        guarded.methods = methods  # type: ignore[attr-defined]
-        return guarded
+    chosen.methods = tuple(views)  # type: ignore[attr-defined]
+    return chosen
 
-    return decorate
+
+def methods_of(view: View) -> tuple[str, ...]:
+    """What a view takes: what `by_method` was given, else GET."""
+    return getattr(view, "methods", ("GET",))
+
+
+def only_its_methods(view: View) -> View:
+    """Other methods are refused with 405, OPTIONS is told which there are (RFC 9110 9.3.7)."""
+    taken = (*methods_of(view), "HEAD")
+    allowed = (*taken, "OPTIONS")
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in taken:
+            return view(request, *args, **kwargs)
+        if request.method == "OPTIONS":
+            return _allowing(HttpResponse(status=204), allowed)
+        text = _("This address takes no such request.")
+        return _allowing(JsonResponse({"error": text}, status=405), allowed)
+
+    return guarded
 
 
 def by_method(**views: View) -> View:

@@ -8,16 +8,18 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.methods import by_method, takes
+from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
     bulk,
     capabilities,
     describing,
     framing,
     rejecting,
+    rendering,
     retrieving,
     searching,
     subscribers,
+    thumbnails,
     workitems,
 )
 from apps.dicomweb.views.studies import store_here
@@ -28,14 +30,14 @@ app_name = "dicomweb"
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
+FRAMES = f"{INSTANCE}/frames/<str:frames>"
 WORKITEM = "workitems/<str:uid>"
 SUBSCRIBER = f"{WORKITEM}/subscribers/<str:ae_title>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
-    methods = getattr(view, "methods", ("GET",))
-    return answered(takes(*methods)(allows(Action.VIEW, Noun.STUDY)(view)))
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..., Any]:
@@ -43,18 +45,20 @@ def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..
     return answered(allows(action, Noun.WORKITEM)(refusals_told(view)))
 
 
-urlpatterns = [
-    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
-    path(
-        "studies",
-        _seen(by_method(GET=searching.search_studies, POST=store_here)),
-        name="studies",
-    ),
+_studies = by_method(GET=searching.search_studies, POST=store_here)
+_study = by_method(GET=retrieving.retrieve_study, POST=store_here, DELETE=rejecting.reject_study)
+_series = by_method(GET=retrieving.retrieve_series, DELETE=rejecting.reject_series)
+_instance = by_method(GET=retrieving.retrieve_instance, DELETE=rejecting.reject_instance)
+
+searched = [
+    path("studies", _seen(_studies), name="studies"),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
     path(f"{STUDY}/instances", _seen(searching.search_instances), name="study-instances"),
     path(f"{SERIES}/instances", _seen(searching.search_instances), name="series-instances"),
+]
+retrieved = [
     path(f"{STUDY}/metadata", _seen(describing.study_metadata), name="study-metadata"),
     path(f"{SERIES}/metadata", _seen(describing.series_metadata_view), name="series-metadata"),
     path(
@@ -62,24 +66,10 @@ urlpatterns = [
         _seen(describing.instance_metadata_view),
         name="instance-metadata",
     ),
-    path(
-        STUDY,
-        _seen(
-            by_method(GET=retrieving.retrieve_study, POST=store_here, DELETE=rejecting.reject_study)
-        ),
-        name="study",
-    ),
-    path(
-        SERIES,
-        _seen(by_method(GET=retrieving.retrieve_series, DELETE=rejecting.reject_series)),
-        name="series",
-    ),
-    path(
-        INSTANCE,
-        _seen(by_method(GET=retrieving.retrieve_instance, DELETE=rejecting.reject_instance)),
-        name="instance",
-    ),
-    path(f"{INSTANCE}/frames/<str:frames>", _seen(framing.retrieve_frames), name="frames"),
+    path(STUDY, _seen(_study), name="study"),
+    path(SERIES, _seen(_series), name="series"),
+    path(INSTANCE, _seen(_instance), name="instance"),
+    path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),
     path(f"{SERIES}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="series-pixel-data"),
@@ -88,6 +78,18 @@ urlpatterns = [
         path(f"{above}/bulkdata", _seen(bulk.retrieve_all_bulk_data), name=f"{level}-bulk-data")
         for level, above in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
     ),
+]
+rendered = [
+    path(f"{STUDY}/rendered", _seen(rendering.rendered_study), name="study-rendered"),
+    path(f"{SERIES}/rendered", _seen(rendering.rendered_series), name="series-rendered"),
+    path(f"{INSTANCE}/rendered", _seen(rendering.rendered_instance), name="rendered"),
+    path(f"{FRAMES}/rendered", _seen(rendering.rendered_frames), name="frames-rendered"),
+    path(f"{STUDY}/thumbnail", _seen(thumbnails.study_thumbnail), name="study-thumbnail"),
+    path(f"{SERIES}/thumbnail", _seen(thumbnails.series_thumbnail), name="series-thumbnail"),
+    path(f"{INSTANCE}/thumbnail", _seen(thumbnails.instance_thumbnail), name="thumbnail"),
+    path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
+]
+worked_on = [
     path("workitems", _work(workitems.worklist), name="workitems"),
     path(WORKITEM, _work(workitems.workitem), name="workitem"),
     path(
@@ -106,4 +108,12 @@ urlpatterns = [
         _work(subscribers.suspend, Action.CHANGE),
         name="workitem-suspension",
     ),
+]
+
+urlpatterns = [
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
+    *searched,
+    *retrieved,
+    *rendered,
+    *worked_on,
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -52,6 +52,20 @@ def _da_text(column: str, key: Key) -> Q:
     return condition
 
 
+def _step_date(column: str, key: Key) -> Q:
+    """The date of a column that has date and time as one text."""
+    condition = Q()
+    for value in key.values:
+        span = parse_date_range(value)
+        if span is None:
+            raise BadKeyError(f"{key.name}: not a date or range of dates")
+        part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
+        if span.end and span.end < date.max:
+            part &= Q(**{f"{column}__lt": format_date(span.end + timedelta(days=1))})
+        condition |= part
+    return condition
+
+
 def _modalities(column: str, key: Key) -> Q:
     condition = Q()
     for value in key.values:
@@ -93,6 +107,7 @@ SERIES_KEYS: Mapping[str, tuple[str, Condition]] = {
     "StationName": ("station_name", lookups.text_condition),
     "SeriesDate": ("series_date", lookups.date_condition),
     "SeriesTime": ("series_time", lookups.time_condition),
+    "PerformedProcedureStepStartDate": ("performed_step_start", _step_date),
     "NumberOfSeriesRelatedInstances": ("instance_count", lookups.integer_condition),
 }
 INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
@@ -223,7 +238,13 @@ class StudyQuerySet(models.QuerySet["Study"]):
         Unknown keys are passed over (PS3.4 C.2.2.1.3). Raises BadKeyError.
         """
         keys = _spelled(keys, self.model._default_manager.all())
-        rows = self.filter(_condition(keys, STUDY_KEYS, terms=terms))
+        # What modalities its series have, the study says sooner than they do.
+        sooner = [
+            replace(key, path=("ModalitiesInStudy",)) for key in keys if key.name == "Modality"
+        ]
+        rows = self.filter(
+            _condition(keys, STUDY_KEYS, terms=terms), _condition(sooner, STUDY_KEYS)
+        )
         series = _condition(keys, SERIES_KEYS, terms=terms)
         instances = _condition(keys, INSTANCE_KEYS)
         # Not a join: a study with ten fitting series is still one study.

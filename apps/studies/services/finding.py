@@ -16,6 +16,7 @@ from apps.dicom.matching import fits, tag_of
 from apps.studies.datasets import (
     CLASSES_IN_STUDY,
     PATIENT_COUNTS,
+    UNIQUE_KEYS,
     Attribute,
     Level,
     attributes,
@@ -38,14 +39,17 @@ _REPRESENTED = {
     Level.IMAGE: ("pk", "pk"),
 }
 
-# From the newest to the oldest study, then as a viewer shows them; every place is settled.
-_ORDERS = {
+# Every place is settled, so that pages are disjoint and complete; each begins with an index.
+_NEWEST_FIRST = {
     Level.STUDY: ("-study_date", "-id"),
-    Level.SERIES: ("-study__study_date", "-study_id", "number", "id"),
-    Level.IMAGE: (
-        *("-series__study__study_date", "-series__study_id"),
-        *("series__number", "series_id", "number", "id"),
-    ),
+    Level.SERIES: ("-study_id", "number", "id"),
+    Level.IMAGE: ("-series__study_id", "series_id", "number", "id"),
+}
+# Within a study as a viewer shows it.
+_IN_A_STUDY = {
+    Level.STUDY: ("id",),
+    Level.SERIES: ("number", "id"),
+    Level.IMAGE: ("series__number", "series_id", "number", "id"),
 }
 
 Row = tuple[Any, ...]
@@ -121,6 +125,12 @@ class Search:
         return bool(self.headers or self.unindexed or self.whole)
 
     @cached_property
+    def _read_tags(self) -> frozenset[int] | None:
+        """What is read of headers; None: all, as makers' attributes stand anywhere."""
+        tags = self.headers | {int(tag_of(key.path[0]), 16) for key in self.unindexed}
+        return None if self.whole or any(tag >> 16 & 1 for tag in tags) else tags
+
+    @cached_property
     def _is_plain(self) -> bool:
         return not (self.reads_headers or self._counts or CLASSES_IN_STUDY in self.tags)
 
@@ -165,7 +175,7 @@ class Search:
 
         Not for patients. `seconds` as for `rows`; raises TooMuchAsked.
         """
-        found = self._query().order_by(*_ORDERS[self.level]).values_list(*self._columns)
+        found = self._query().order_by(*self._order).values_list(*self._columns)
         if self.unindexed:
             with closing(found.iterator(self._page_size)) as rows:
                 fitting = self._completed(rows, self._page_size, seconds)
@@ -174,6 +184,12 @@ class Search:
         if self._is_plain:
             return [(row, {}) for row in cut]
         return list(self._completed(iter(cut), self._page_size, seconds))
+
+    @property
+    def _order(self) -> Sequence[str]:
+        uids = [key for key in self.keys if key.name == UNIQUE_KEYS[Level.STUDY]]
+        in_a_study = any(key.matching is Matching.SINGLE for key in uids)
+        return (_IN_A_STUDY if in_a_study else _NEWEST_FIRST)[self.level]
 
     @property
     def _page_size(self) -> int:
@@ -237,7 +253,8 @@ class Search:
         column, _ = _REPRESENTED[self.level]
         speakers = Instance.objects.representative(column, [row[-1] for row in page])
         return {
-            key: header_json(one, partial(self.bulk_address, one)) for key, one in speakers.items()
+            key: header_json(one, partial(self.bulk_address, one), self._read_tags)
+            for key, one in speakers.items()
         }
 
 

@@ -3,11 +3,12 @@
 import mmap
 from enum import Enum
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 
 from apps.dicom.frames import fragments
 from apps.dicom.header import read_header
 from apps.studies.models import Instance, Series, Study
+from apps.studies.querysets import InstanceQuerySet
 from apps.studies.storage import StorageError, stored_files
 
 _PDF = "1.2.840.10008.5.1.4.1.1.104.1"
@@ -15,6 +16,7 @@ _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
 _JPEG_FAMILY = "1.2.840.10008.1.2.4."
 # PS3.5 A.4.5 to A.4.9: 100 to 108, each also fragmentable as `.1`.
+_FRONT = 12  # bytes that tell containers apart
 _VIDEOS = frozenset(map(str, range(100, 109)))
 
 
@@ -45,7 +47,7 @@ def form_of(instance: Instance) -> Form:
 
 def typical_instance(series: Series) -> Instance | None:
     """The middle image of a series; of one without images its middle object."""
-    rows = Instance.objects.filter(series=series).order_by("number", "id")
+    rows = Instance.objects.filter(series=series).answerable().order_by("number", "id")
     images = rows.filter(rows__isnull=False)
     found = _middle(images) or _middle(rows)
     if found is not None:
@@ -81,7 +83,13 @@ def video_spans(instance: Instance) -> list[int]:
     return [number for span in spans for number in span]
 
 
-def _middle(rows: QuerySet[Instance]) -> Instance | None:
-    light = rows.defer("header", "frame_table", "bulk_table")
+def _middle(rows: InstanceQuerySet) -> Instance | None:
     count = rows.count()
-    return light[count // 2] if count else None
+    return rows.light()[count // 2] if count else None
+
+
+def video_type(instance: Instance) -> str:
+    """The media type of a stored video: MP4 where it is in that container (PS3.5 8.2.7)."""
+    offset, length = video_spans(instance)[:2]
+    front = stored_files().read(instance.file_name, offset, min(length, _FRONT))
+    return "video/mp4" if front[4:8] == b"ftyp" else "video/mpeg"

@@ -3,6 +3,7 @@
 All of it is made in processes that may die of it (apps/dicom/workshop.py): nothing here decodes.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from apps.studies.services.forms import Form, form_of, video_spans
 from apps.studies.services.outgoing import corrected_header, outgoing
 from apps.studies.storage import stored_files
 
+log = logging.getLogger(__name__)
+
 __all__ = ["BusyError", "NotRenderableError", "RenderOptions", "render", "thumbnail"]
 
 MOST_BYTES = 512 * MIB  # of a data set that has to be read as a whole
@@ -28,6 +31,7 @@ THUMBNAIL_SIDE = 256
 _QUALITY = 80  # of thumbnails
 _PALETTES = range(0x00281201, 0x00281224)
 _ICC_PROFILE = 0x00282000
+_LARGE = {"header", "frame_table", "bulk_table"}
 _OVERLAYS = range(0x6000, 0x6020, 2)
 _MADE_BY = 1  # grows when pictures come to look otherwise, so that kept ones are made anew
 
@@ -84,6 +88,14 @@ def thumbnail(
     """
     name = thumbnail_name(instance, frame=frame, width=width, height=height)
     return cached(f"{name}.jpg", lambda: _small(instance, _chosen(instance, frame), width, height))
+
+
+def prepare_thumbnail(instance: Instance) -> None:
+    """Have the usual thumbnail ready; where that fails, the first who asks for it is told."""
+    try:
+        thumbnail(instance)
+    except (BusyError, OSError) as error:
+        log.warning("No thumbnail of %s yet (%s)", instance.sop_instance_uid, type(error).__name__)
 
 
 def thumbnail_name(
@@ -148,6 +160,8 @@ def _made(
 
 def _question(instance: Instance, frame: int) -> tuple[dict[str, Any], list[bytes]]:
     """What the workshop needs to make a picture: no more of the file than that."""
+    if late := instance.get_deferred_fields() & _LARGE:
+        instance.refresh_from_db(fields=sorted(late))
     arguments = {"syntax": instance.transfer_syntax_uid, "frame": frame}
     bulk = [row for row in instance.bulk_table if _is_shown(row[0])]
     if instance.frame_table is None or any(row[2] == NOT_IN_FILE for row in bulk):
