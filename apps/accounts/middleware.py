@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-PROGRAM_PATHS = ("/dicom-web/",)
+PROGRAM_PATHS = ("/dicom-web/", "/wado")
 SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 
 # Where somebody who must choose a password may still go.

@@ -61,7 +61,6 @@ class _Varying:
     quick: Quick | None
     front: bytes  # of its text
     known: dict[bytes, bytes] = field(default_factory=dict)  # values seen: their text
-    fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +75,6 @@ class _Run:
     raw: bytes = b""
     text: bytes = b""
     length: int = 0
-    fixed: bool = True
 
     def __post_init__(self) -> None:
         self.raw = b"".join(raw for _, raw, _ in self.parts)
@@ -97,9 +95,15 @@ class AlikeHeaders:
 
         Raises UnlikeError, WalkError, struct.error.
         """
+        try:
+            return self._write(data, kind, address.encode())
+        except IndexError:
+            raise UnlikeError("a header that ends within an element") from None
+
+    def _write(self, data: bytes, kind: Kind, address: bytes) -> bytes:
         patterns = self._patterns.setdefault(kind, [])
         for number, pattern in enumerate(patterns):
-            made = pattern.write(data, address.encode())
+            made = pattern.write(data, address)
             if made is not None:
                 if number:
                     patterns.insert(0, patterns.pop(number))
@@ -107,7 +111,7 @@ class AlikeHeaders:
         pattern = _Pattern(data, kind, self._mark)
         patterns.insert(0, pattern)
         del patterns[PATTERNS:]
-        made = pattern.write(data, address.encode())
+        made = pattern.write(data, address)
         if made is None:
             raise UnlikeError("a header that does not fit its own pattern")
         return made
@@ -135,10 +139,10 @@ class _Pattern:
             made, position = [b"{"], 0
             for number, step in enumerate(self._steps):
                 if not data.startswith(step.raw, position):
-                    if step.fixed and self._split(number, data, position):
+                    if isinstance(step, _Run) and self._split(number, step, data, position):
                         break  # begin anew with what was learned
                     return None
-                if step.fixed:
+                if isinstance(step, _Run):
                     position += step.length
                     made.append(address.join(step.around) if step.around else step.text)
                     continue
@@ -188,10 +192,9 @@ class _Pattern:
         added = [(tag, b"", b'"%08X":%b,' % (tag, text)) for tag, text in kind.added]
         return sorted([*parts, *added], key=lambda part: part[0])
 
-    def _split(self, number: int, data: bytes, position: int) -> bool:
+    def _split(self, number: int, run: _Run, data: bytes, position: int) -> bool:
         """Let the first element that differs vary; False where it is not the same attribute."""
-        run = self._steps[number]
-        if not isinstance(run, _Run) or run.around:
+        if run.around:
             return False
         index = 0
         while data.startswith(run.parts[index][1], position):

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +14,10 @@ from apps.dicom.json import JsonDataset
 from apps.dicom.native_xml import native_xml
 from apps.dicom.writing import value_text
 from apps.dicomweb.exceptions import NotAcceptableError
-from apps.dicomweb.multipart import Part, multipart_response
-from apps.dicomweb.negotiation import JSON, Range, accepted
+from apps.dicomweb.multipart import multipart_response
+from apps.dicomweb.negotiation import JSON, XML, Range, accepted
+from apps.dicomweb.parts import held_part
 
-XML = "application/dicom+xml"
 CSV = "text/csv"
 MEDIA_TYPES = (JSON, f'multipart/related; type="{XML}"', CSV)
 Write = Callable[[Sequence[JsonDataset]], HttpResponseBase]
@@ -46,7 +45,7 @@ def write_xml(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
     if not datasets:
         return HttpResponse(status=204)
     bodies = [native_xml(one) for one in datasets]
-    return multipart_response(XML, [Part(XML, len(body), partial(_alone, body)) for body in bodies])
+    return multipart_response(XML, [held_part(body, XML) for body in bodies])
 
 
 def write_csv(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
@@ -68,10 +67,6 @@ def _cell(values: Sequence[object]) -> str:
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
-
-
-def _alone(body: bytes) -> list[bytes]:
-    return [body]
 
 
 def _is_json(one: Range) -> bool:

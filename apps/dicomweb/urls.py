@@ -18,6 +18,7 @@ from apps.dicomweb.views import (
     retrieving,
     searching,
     thumbnails,
+    uri,
 )
 from apps.dicomweb.views.studies import store_here
 
@@ -74,3 +75,5 @@ urlpatterns = [
     path(f"{INSTANCE}/thumbnail", _seen(thumbnails.instance_thumbnail), name="thumbnail"),
     path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
 ]
+# WADO-URI has one address beside those of DICOMweb (PS3.18 9.1).
+wado_uri = path("wado", _seen(uri.retrieve_object), name="wado-uri")
