@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from apps.dicom.header import explicit, spans
+from apps.dicom.header import Element, explicit, spans
 from apps.dicom.json import Reader
 
 PATTERNS = 4  # kept at a time: localizers among slices, two echoes in turn
@@ -157,9 +157,7 @@ class _Pattern:
                 break
         if position != len(data):
             return None
-        made[-1] = made[-1][:-1]
-        made.append(b"}")
-        return b"".join(made)
+        return b"".join(made)[:-1] + b"}"
 
     def _runs(self, parts: list[tuple[int, bytes, bytes]]) -> "list[_Run | _Varying]":
         """Elements that hold the mark apart, so that the address is put into few bytes."""
@@ -178,13 +176,11 @@ class _Pattern:
         for element, end in spans(data, 0, len(data), explicit_vr=self._explicit):
             if parts and element.tag <= parts[-1][0]:
                 raise UnlikeError("elements out of order")
-            text = b""
+            text = self._text(element, data)
             if element.tag in emptied:
                 vr = emptied[element.tag] or self._reader.vr_of(element)
                 uri = self._bulk_uri(f"{element.tag:08X}")
                 text = _member(element.tag, {"vr": vr, "BulkDataURI": uri})
-            elif element.tag & 0xFFFF:  # PS3.18 F.2.2: no group lengths
-                text = _member(element.tag, self._reader.read(element, len(data)))
             parts.append((element.tag, data[element.start : end], text))
         tags = {tag for tag, _, _ in parts}
         if not tags >= _NEEDED or tags & {tag for tag, _ in kind.added}:
@@ -204,7 +200,7 @@ class _Pattern:
         head = raw[: 6 if self._explicit else 4]
         if _governs(tag) or not data.startswith(head, position):
             return False
-        quick = _QUICK.get(head[4:])
+        quick = _QUICK.get(head[4:]) if tag & 0xFFFF else None
         varying = _Varying(head, tag, quick, b'"%08X":{"vr":"%b","Value":[' % (tag, head[4:]))
         around = [run.parts[:index], run.parts[index + 1 :]]
         before, after = ([_Run(parts, [])] if parts else [] for parts in around)
@@ -224,8 +220,13 @@ class _Pattern:
                 return text, end
         element, end = next(spans(data, position, len(data), explicit_vr=self._explicit))
         self._reader.buffer = data
-        text = _member(step.tag, self._reader.read(element, len(data)))
-        return text.replace(self._mark, address), end
+        return self._text(element, data).replace(self._mark, address), end
+
+    def _text(self, element: Element, data: bytes) -> bytes:
+        """An attribute as a member of the object; PS3.18 F.2.2: no group lengths."""
+        if not element.tag & 0xFFFF:
+            return b""
+        return _member(element.tag, self._reader.read(element, len(data)))
 
 
 def _governs(tag: int) -> bool:
