@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-PROGRAM_PATHS = ("/dicom-web/", "/api/")
+PROGRAM_PATHS = ("/dicom-web/", "/wado", "/api/")
 PROBLEMS = "/api/"  # refusals there are problem details (RFC 9457)
 SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 

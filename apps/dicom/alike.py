@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from apps.dicom.header import explicit, spans
+from apps.dicom.header import Element, explicit, spans
 from apps.dicom.json import Reader
 
 PATTERNS = 4  # kept at a time: localizers among slices, two echoes in turn
@@ -61,7 +61,6 @@ class _Varying:
     quick: Quick | None
     front: bytes  # of its text
     known: dict[bytes, bytes] = field(default_factory=dict)  # values seen: their text
-    fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +75,6 @@ class _Run:
     raw: bytes = b""
     text: bytes = b""
     length: int = 0
-    fixed: bool = True
 
     def __post_init__(self) -> None:
         self.raw = b"".join(raw for _, raw, _ in self.parts)
@@ -97,9 +95,15 @@ class AlikeHeaders:
 
         Raises UnlikeError, WalkError, struct.error.
         """
+        try:
+            return self._write(data, kind, address.encode())
+        except IndexError:
+            raise UnlikeError("a header that ends within an element") from None
+
+    def _write(self, data: bytes, kind: Kind, address: bytes) -> bytes:
         patterns = self._patterns.setdefault(kind, [])
         for number, pattern in enumerate(patterns):
-            made = pattern.write(data, address.encode())
+            made = pattern.write(data, address)
             if made is not None:
                 if number:
                     patterns.insert(0, patterns.pop(number))
@@ -107,7 +111,7 @@ class AlikeHeaders:
         pattern = _Pattern(data, kind, self._mark)
         patterns.insert(0, pattern)
         del patterns[PATTERNS:]
-        made = pattern.write(data, address.encode())
+        made = pattern.write(data, address)
         if made is None:
             raise UnlikeError("a header that does not fit its own pattern")
         return made
@@ -135,10 +139,10 @@ class _Pattern:
             made, position = [b"{"], 0
             for number, step in enumerate(self._steps):
                 if not data.startswith(step.raw, position):
-                    if step.fixed and self._split(number, data, position):
+                    if isinstance(step, _Run) and self._split(number, step, data, position):
                         break  # begin anew with what was learned
                     return None
-                if step.fixed:
+                if isinstance(step, _Run):
                     position += step.length
                     made.append(address.join(step.around) if step.around else step.text)
                     continue
@@ -153,9 +157,7 @@ class _Pattern:
                 break
         if position != len(data):
             return None
-        made[-1] = made[-1][:-1]
-        made.append(b"}")
-        return b"".join(made)
+        return b"".join(made)[:-1] + b"}"
 
     def _runs(self, parts: list[tuple[int, bytes, bytes]]) -> "list[_Run | _Varying]":
         """Elements that hold the mark apart, so that the address is put into few bytes."""
@@ -174,13 +176,11 @@ class _Pattern:
         for element, end in spans(data, 0, len(data), explicit_vr=self._explicit):
             if parts and element.tag <= parts[-1][0]:
                 raise UnlikeError("elements out of order")
-            text = b""
+            text = self._text(element, data)
             if element.tag in emptied:
                 vr = emptied[element.tag] or self._reader.vr_of(element)
                 uri = self._bulk_uri(f"{element.tag:08X}")
                 text = _member(element.tag, {"vr": vr, "BulkDataURI": uri})
-            elif element.tag & 0xFFFF:  # PS3.18 F.2.2: no group lengths
-                text = _member(element.tag, self._reader.read(element, len(data)))
             parts.append((element.tag, data[element.start : end], text))
         tags = {tag for tag, _, _ in parts}
         if not tags >= _NEEDED or tags & {tag for tag, _ in kind.added}:
@@ -188,10 +188,9 @@ class _Pattern:
         added = [(tag, b"", b'"%08X":%b,' % (tag, text)) for tag, text in kind.added]
         return sorted([*parts, *added], key=lambda part: part[0])
 
-    def _split(self, number: int, data: bytes, position: int) -> bool:
+    def _split(self, number: int, run: _Run, data: bytes, position: int) -> bool:
         """Let the first element that differs vary; False where it is not the same attribute."""
-        run = self._steps[number]
-        if not isinstance(run, _Run) or run.around:
+        if run.around:
             return False
         index = 0
         while data.startswith(run.parts[index][1], position):
@@ -201,7 +200,7 @@ class _Pattern:
         head = raw[: 6 if self._explicit else 4]
         if _governs(tag) or not data.startswith(head, position):
             return False
-        quick = _QUICK.get(head[4:])
+        quick = _QUICK.get(head[4:]) if tag & 0xFFFF else None
         varying = _Varying(head, tag, quick, b'"%08X":{"vr":"%b","Value":[' % (tag, head[4:]))
         around = [run.parts[:index], run.parts[index + 1 :]]
         before, after = ([_Run(parts, [])] if parts else [] for parts in around)
@@ -221,8 +220,13 @@ class _Pattern:
                 return text, end
         element, end = next(spans(data, position, len(data), explicit_vr=self._explicit))
         self._reader.buffer = data
-        text = _member(step.tag, self._reader.read(element, len(data)))
-        return text.replace(self._mark, address), end
+        return self._text(element, data).replace(self._mark, address), end
+
+    def _text(self, element: Element, data: bytes) -> bytes:
+        """An attribute as a member of the object; PS3.18 F.2.2: no group lengths."""
+        if not element.tag & 0xFFFF:
+            return b""
+        return _member(element.tag, self._reader.read(element, len(data)))
 
 
 def _governs(tag: int) -> bool:

@@ -64,18 +64,6 @@ def only_its_methods(view: View) -> View:
     return guarded
 
 
-def by_method(**views: View) -> View:
-    """`by_method(GET=search, POST=store)`: the view of each method; HEAD is that of GET."""
-
-    @functools.wraps(views["GET"])
-    def chosen(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        method = "GET" if request.method == "HEAD" else str(request.method)
-        return views[method](request, *args, **kwargs)
-
-    chosen.methods = tuple(views)  # type: ignore[attr-defined]
-    return chosen
-
-
 def _allowing(response: HttpResponse, methods: tuple[str, ...]) -> HttpResponse:
     response["Allow"] = ", ".join(methods)
     return response

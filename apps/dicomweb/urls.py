@@ -20,6 +20,7 @@ from apps.dicomweb.views import (
     searching,
     subscribers,
     thumbnails,
+    uri,
     workitems,
 )
 from apps.dicomweb.views.studies import store_here
@@ -117,3 +118,5 @@ urlpatterns = [
     *rendered,
     *worked_on,
 ]
+# WADO-URI has one address beside those of DICOMweb (PS3.18 9.1).
+wado_uri = path("wado", _seen(uri.retrieve_object), name="wado-uri")

@@ -74,20 +74,23 @@ def header_json(
     `bulk_uri(path)` gives the address of a value that is left out for its size; `only` the
     tags that are wanted, where that is not all.
     """
-    return _json(instance, corrected_header, bulk_uri)
+    return _json(instance, corrected_header(instance), bulk_uri, only)
 
 
 def sent_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
     """The attributes of an instance as they came, whatever was corrected since."""
-    return _json(instance, lambda one: zstandard.decompress(one.header), bulk_uri)
+    return _json(instance, zstandard.decompress(instance.header), bulk_uri)
 
 
 def _json(
-    instance: Instance, header: Callable[[Instance], bytes], bulk_uri: Callable[[str], str]
+    instance: Instance,
+    header: bytes,
+    bulk_uri: Callable[[str], str],
+    only: Container[int] | None = None,
 ) -> JsonDataset:
     try:
         return to_json(
-            header(instance),
+            header,
             explicit_vr=explicit(instance.transfer_syntax_uid),
             bulk_uri=bulk_uri,
             bulk_tags={tag: vr for tag, vr, _, _ in instance.bulk_table},
