@@ -17,6 +17,7 @@ PROGRAMS = {
     "Orthanc": "orthanc",
     "chromium": "chromium",
     "echoscu": "dcmtk",
+    "gdcmconv": "libgdcm-tools",
     "initdb": "postgresql",
     "pdftotext": "poppler-utils",
     "redis-server": "redis-server",
