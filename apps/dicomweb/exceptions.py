@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
 from apps.studies.room import DiskFull
+from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,15 @@ STATUS: dict[type[Exception], int] = {
     PermissionDenied: 403,
     Http404: 404,
     NotAcceptableError: 406,
-    RequestDataTooBig: 413,
     GoneError: 410,
+    RequestDataTooBig: 413,
     UnsupportedMediaError: 415,
+    NotRenderableError: 422,
     UnreadableError: 500,
     FileNotFoundError: 500,
     DiskFull: 507,
     OSError: 503,
+    BusyError: 503,
     OperationalError: 503,
 }
 RETRY_SECONDS = "5"

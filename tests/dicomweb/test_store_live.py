@@ -91,6 +91,8 @@ def test_twenty_at_once_make_one_study(department: Department, session: requests
         for number in range(50)
     ]
 
+    token = session.cookies["csrftoken"]
+
     def send(number: int) -> int:
         turned = images[number:] + images[:number]
         body = b"".join(
@@ -99,7 +101,7 @@ def test_twenty_at_once_make_one_study(department: Department, session: requests
         answer = requests.post(
             f"{department.address}/dicom-web/studies",
             body + b"--edge--\r\n",
-            headers={**session.headers, "Content-Type": RELATED},
+            headers={"X-CSRFToken": token, "Content-Type": RELATED},
             cookies=session.cookies,
             timeout=120,
         )

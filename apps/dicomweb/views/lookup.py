@@ -1,11 +1,12 @@
-"""Finding what an address names among what the user may see; anything else is a 404.
+"""Finding what an address names among what the user may see.
 
-What is rejected is 410 for those who could see it else.
+Anything else is a 404; what was rejected, and is kept without being answered, a 410.
 """
 
 from typing import Any, TypeVar
 
 from django.core.cache import cache
+from django.db import models
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 
@@ -16,7 +17,7 @@ from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_viewing
 from apps.studies.services.viewing import ONCE_IN
 
-M = TypeVar("M", Study, Series, Instance)
+M = TypeVar("M", bound=models.Model)
 
 
 def root() -> str:
@@ -25,40 +26,69 @@ def root() -> str:
 
 
 def find_study(request: HttpRequest, study: str) -> Study:
-    return _found(request, Study, study_instance_uid=study)
+    return _one(visible(request.user, Study), request.user, study_instance_uid=study)
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
-    return _found(
-        request,
-        Series,
-        "study",
-        series_instance_uid=series,
-        study__study_instance_uid=study,
+    rows = visible(request.user, Series).select_related("study")
+    return _one(rows, request.user, series_instance_uid=series, study__study_instance_uid=study)
+
+
+def find_instance(
+    request: HttpRequest, study: str, series: str, instance: str, *, light: bool = False
+) -> Instance:
+    """`light`: without the columns that are as large as headers are."""
+    rows: Any = visible(request.user, Instance).select_related("series__study")
+    found: Instance = _one(
+        rows.light() if light else rows, request.user, **_within(study, series, instance)
     )
+    return found
 
 
-def find_instance(request: HttpRequest, study: str, series: str, instance: str) -> Instance:
-    return _found(
-        request,
-        Instance,
-        "series__study",
-        sop_instance_uid=instance,
-        series__series_instance_uid=series,
-        series__study__study_instance_uid=study,
-    )
+def find_frames(
+    request: HttpRequest, study: str, series: str, instance: str, numbers: list[int]
+) -> tuple[Instance, list[list[int] | None]]:
+    """An instance without its large columns, and where frames of it are in the file.
+
+    A frame that does not exist, or has to be cut by decoding, is nowhere (None).
+    """
+    few = numbers if len(numbers) <= FEW else []
+    places = {f"place_{one}": _place(one) for one in few}
+    rows: Any = visible(request.user, Instance)
+    rows = rows.only(*_FRAME_COLUMNS, *([] if few else ["frame_table"])).annotate(**places)
+    row: Instance = _one(rows, request.user, **_within(study, series, instance))
+    if few:
+        return row, [getattr(row, f"place_{one}") for one in numbers]
+    table = dict(enumerate(row.frame_table or [], start=1))
+    return row, [table.get(one) for one in numbers]
 
 
-def _found(request: HttpRequest, model: type[M], *parents: str, **keys: str) -> M:
-    """Raises Http404, and GoneError for what the user could see if it were not rejected."""
-    rows = visible(request.user, model).filter(**keys)
-    found = (rows.select_related(*parents) if parents else rows).first()
-    if found is not None:
-        return found
-    kept: Any = model
-    if visible_of(request.user, kept.everything.filter(**keys)).exists():
-        raise GoneError
-    raise Http404
+FEW = 16  # frames that are taken out of the table by the database, one by one
+_FRAME_COLUMNS = (
+    *("sop_class_uid", "sop_instance_uid", "transfer_syntax_uid", "rows", "frames", "pixel_vr"),
+    *("file_name", "sha256"),
+)
+
+
+def _place(number: int) -> models.fields.json.KeyTransform:
+    return models.fields.json.KeyTransform(max(number - 1, 0), "frame_table")
+
+
+def _within(study: str, series: str, instance: str) -> dict[str, str]:
+    return {
+        "sop_instance_uid": instance,
+        "series__series_instance_uid": series,
+        "series__study__study_instance_uid": study,
+    }
+
+
+def _one(rows: models.QuerySet[M], user: Any, **keys: str) -> M:
+    """The one row with these keys; raises Http404, and GoneError for one that is rejected."""
+    for row in rows.filter(**keys).order_by()[:1]:
+        return row
+    model: Any = rows.model
+    kept = model.everything.filter(**keys)
+    raise GoneError if visible_of(user, kept).exists() else Http404
 
 
 def note(request: HttpRequest, study: Study) -> None:
