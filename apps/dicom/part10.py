@@ -16,7 +16,7 @@ _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
 def file_meta(*, sop_class: str, sop_instance: str, transfer_syntax: str, source: str) -> bytes:
-    """Preamble and File Meta Information (PS3.10 7.1); `source`: the AE title of the sender, if any."""
+    """Preamble and File Meta Information (PS3.10 7.1); `source`: AE title of the sender, if any."""
     body = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01" + b"".join(
         (
             _short(0x0002, b"UI", sop_class),

@@ -63,7 +63,7 @@ def test_the_others_of_a_series_stay(administrator: Client, keep: Keep) -> None:
     assert left["00080018"]["Value"] == [other.sop_instance_uid]
     (found,) = administrator.get("/dicom-web/studies").json()
     assert found["00201208"]["Value"] == [1]
-    content = administrator.get(series).getvalue()  # type: ignore[attr-defined]
+    content = administrator.get(series).getvalue()
     assert row.sop_instance_uid.encode() not in content
 
 

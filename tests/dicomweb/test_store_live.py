@@ -91,7 +91,7 @@ def test_twenty_at_once_make_one_study(department: Department, session: requests
         for number in range(50)
     ]
 
-    token = session.cookies["csrftoken"]
+    token = str(session.cookies["csrftoken"])
 
     def send(number: int) -> int:
         turned = images[number:] + images[:number]

@@ -44,10 +44,21 @@ from apps.studies.services.settling_conflicts import (
 )
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
 from apps.studies.services.storing import Demands, Outcome, Stored, store_instances
+from apps.studies.services.taking_in import take_in
+from apps.studies.services.uploading import (
+    BusyUploadError,
+    TooMuchError,
+    WrongOffsetError,
+    append,
+    begin_upload,
+    drop_old_uploads,
+    drop_upload,
+)
 from apps.studies.services.viewing import note_viewing
 
 __all__ = [
     "COERCIBLE",
+    "BusyUploadError",
     "Compared",
     "Demands",
     "Kept",
@@ -63,9 +74,13 @@ __all__ = [
     "SettledAlreadyError",
     "Stored",
     "Target",
+    "TooMuchError",
     "UndoneAlreadyError",
     "UnknownReasonError",
     "Verified",
+    "WrongOffsetError",
+    "append",
+    "begin_upload",
     "coerces",
     "compared",
     "correct_by_hand",
@@ -74,6 +89,8 @@ __all__ = [
     "corrected_header",
     "discard_file",
     "drop_newcomer",
+    "drop_old_uploads",
+    "drop_upload",
     "follow_patient",
     "forget_rules",
     "header_json",
@@ -94,6 +111,7 @@ __all__ = [
     "settle_study",
     "store_instances",
     "store_newcomer",
+    "take_in",
     "undo_correction",
     "unmatch_study",
     "verify_files",
