@@ -211,6 +211,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.studies.tasks.*_thumbnails": {"queue": "default"},
+    "apps.studies.tasks.take_in_*": {"queue": "default"},
     "apps.studies.tasks.*": {"queue": "ingest"},
     "apps.dimse.tasks.*": {"queue": "outbound"},
     "apps.hl7.tasks.*": {"queue": "outbound"},
@@ -223,6 +224,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "seal-journal": {"task": "apps.audit.tasks.seal_journal", "schedule": 5.0},
     "ingest-spool": {"task": "apps.studies.tasks.ingest_spool", "schedule": 5.0},
+    "take-in-uploads": {
+        "task": "apps.studies.tasks.take_in_waiting_uploads",
+        "schedule": 60.0,
+    },
     "settle-quiet-studies": {
         "task": "apps.studies.tasks.settle_quiet_studies",
         "schedule": 5.0,

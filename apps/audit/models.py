@@ -47,6 +47,7 @@ class Kind(models.TextChoices):
     WORKITEM_UNSUBSCRIBED = "workitem-unsubscribed", _("Subscription to work items ended")
     ASSOCIATION_REJECTED = "association-rejected", _("Association rejected")
     FILE_REFUSED = "file-refused", _("File refused")
+    FILES_UPLOADED = "files-uploaded", _("Files uploaded in the browser")
     STUDY_RECEIVED = "study-received", _("Study received")
     STUDIES_QUERIED = "studies-queried", _("Studies queried")
     STUDIES_RETRIEVED = "studies-retrieved", _("Studies retrieved")

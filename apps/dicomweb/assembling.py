@@ -11,15 +11,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
+from pydicom.dataset import Dataset
 
 from apps.dicom.codestreams import EXPLICIT_LITTLE
 from apps.dicom.encoding import encoded
 from apps.dicom.header import MAX_DEPTH
 from apps.dicom.json import JsonDataset
+from apps.dicom.part10 import file_meta
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dicomweb.bulk_values import (
     Bulk,
@@ -87,7 +85,13 @@ def assemble(metadata: JsonDataset, parts: Mapping[str, Sequence[Bulk]]) -> Iter
         streamed[int(PIXEL_DATA, 16)] = bulk
     made = _dataset(dataset, parts)
     syntax = bulk.transfer_syntax_uid if bulk else EXPLICIT_LITTLE
-    return _pieces(made, _meta(made, syntax), streamed)
+    front = file_meta(
+        sop_class=str(made.SOPClassUID),
+        sop_instance=str(made.SOPInstanceUID),
+        transfer_syntax=syntax,
+        source="",
+    )
+    return _pieces(made, front, streamed)
 
 
 def _own(metadata: JsonDataset) -> JsonDataset:
@@ -161,22 +165,10 @@ def _dataset(metadata: JsonDataset, parts: Mapping[str, Sequence[Bulk]]) -> Data
     return made
 
 
-def _meta(dataset: Dataset, syntax: str) -> bytes:
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = UID(syntax)
-    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    target = DicomBytesIO()
-    write_file_meta_info(target, meta)
-    return target.getvalue()
-
-
 def _pieces(
-    dataset: Dataset, meta: bytes, streamed: Mapping[int, PixelBulk | Bulk]
+    dataset: Dataset, front: bytes, streamed: Mapping[int, PixelBulk | Bulk]
 ) -> Iterator[bytes]:
-    yield bytes(128) + b"DICM" + meta
+    yield front
     done = 0
     for tag, bulk in streamed.items():
         yield _between(dataset, done, tag)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Sum, Value, When
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Upload,
     )
 
+M = TypeVar("M", bound=models.Model)
 Condition = Callable[[str, Key], Q]
 USUAL = Terms()
 REJECTED = "rejected"  # studies that are not answered, as Study.Status has it
@@ -202,16 +203,17 @@ def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key
 _NAMELESS = Case(When(patient_identifier="", then="patient_name"), default=Value(""))
 
 
-class AnswerableManager(models.Manager[Any]):
+class AnswerableManager(models.Manager[M]):
     """Rows that may be answered with: what was rejected is found by `everything` alone.
 
     The first manager of its models, so that nothing that lists or sends images needs to
     think of it: relations to many use it, too.
     """
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> models.QuerySet[M]:
         rows: Any = super().get_queryset()
-        return rows.answerable()
+        answerable: models.QuerySet[M] = rows.answerable()
+        return answerable
 
 
 class StudyQuerySet(models.QuerySet["Study"]):

@@ -4,10 +4,19 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.studies.views import detail, expanding, filters, instances, labelling, listing
+from apps.studies.views import (
+    detail,
+    expanding,
+    filters,
+    instances,
+    labelling,
+    listing,
+    uploading,
+)
 
 app_name = "studies"
 reads = allows(Action.VIEW, Noun.STUDY)
+creates = allows(Action.CREATE, Noun.STUDY)
 changes = allows(Action.CHANGE, Noun.STUDY)
 takes = allows(Action.EXPORT, Noun.STUDY)
 
@@ -19,6 +28,10 @@ urlpatterns = [
     path("filters/none/", reads(filters.choose_none), name="filter-choose-none"),
     path("filters/<int:pk>/default/", reads(filters.choose), name="filter-choose"),
     path("filters/<int:pk>/remove/", reads(filters.remove), name="filter-remove"),
+    path("upload/", creates(uploading.page), name="upload"),
+    path("upload/files/", creates(uploading.create), name="upload-create"),
+    path("upload/files/<str:key>/", creates(uploading.piece), name="upload-file"),
+    path("upload/batches/<str:batch>/", creates(uploading.batch), name="upload-batch"),
     path("series/<int:pk>/", reads(expanding.instances), name="instances"),
     path("instance/<int:pk>/tags/", reads(instances.tags), name="tags"),
     path("instance/<int:pk>/file/", takes(instances.file), name="file"),

@@ -84,7 +84,7 @@ def test_stored_twice_is_one_instance(technologist: Client) -> None:
     address = answer["00081190"]["Value"][0]
     accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
     found = technologist.get(address, headers={"Accept": accept})
-    content = b"".join(found.streaming_content)  # type: ignore[attr-defined]
+    content = found.getvalue()
     assert content.count(file[132:]) == 1
     assert row.size == len(file)
 

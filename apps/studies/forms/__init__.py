@@ -3,5 +3,14 @@
 from apps.studies.forms.matching import MatchForm
 from apps.studies.forms.rules import CoercionRuleForm
 from apps.studies.forms.searching import LabelForm, SaveFilterForm, StudySearchForm
+from apps.studies.forms.uploading import UploadForm, UploadTargetForm
 
-__all__ = ["CoercionRuleForm", "LabelForm", "MatchForm", "SaveFilterForm", "StudySearchForm"]
+__all__ = [
+    "CoercionRuleForm",
+    "LabelForm",
+    "MatchForm",
+    "SaveFilterForm",
+    "StudySearchForm",
+    "UploadForm",
+    "UploadTargetForm",
+]

@@ -59,11 +59,22 @@ from apps.studies.services.settling_conflicts import (
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
 from apps.studies.services.storing import Demands, Outcome, Stored, store_instances
 from apps.studies.services.tags import Attribute, Tree, header_tree
+from apps.studies.services.taking_in import take_in
+from apps.studies.services.uploading import (
+    BusyUploadError,
+    TooMuchError,
+    WrongOffsetError,
+    append,
+    begin_upload,
+    drop_old_uploads,
+    drop_upload,
+)
 from apps.studies.services.viewing import note_taking, note_viewing
 
 __all__ = [
     "COERCIBLE",
     "Attribute",
+    "BusyUploadError",
     "Compared",
     "Demands",
     "Kept",
@@ -81,12 +92,16 @@ __all__ = [
     "SettledAlreadyError",
     "Stored",
     "Target",
+    "TooMuchError",
     "Tree",
     "UndoneAlreadyError",
     "UnknownReasonError",
     "UnusableLabelError",
     "Verified",
     "Wanted",
+    "WrongOffsetError",
+    "append",
+    "begin_upload",
     "choose_filter",
     "coerces",
     "compared",
@@ -96,6 +111,8 @@ __all__ = [
     "corrected_header",
     "discard_file",
     "drop_newcomer",
+    "drop_old_uploads",
+    "drop_upload",
     "follow_patient",
     "forget_rules",
     "header_json",
@@ -125,6 +142,7 @@ __all__ = [
     "settle_study",
     "store_instances",
     "store_newcomer",
+    "take_in",
     "undo_correction",
     "unlabel_study",
     "unmatch_study",

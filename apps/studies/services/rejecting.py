@@ -117,7 +117,7 @@ def note_again(rejections: Mapping[str, int | None], *, origin: Origin) -> None:
 
     `rejections`: the key of the rejection in force by SOP Instance UID, None where there is none.
     """
-    keys = set(rejections.values()) - {None}
+    keys = {key for key in rejections.values() if key is not None}
     if not keys:
         return
     with transaction.atomic():
