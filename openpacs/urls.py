@@ -22,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reports/", include("apps.reports.urls")),
     path("archives/", include("apps.dimse.urls")),
     path("transfers/", include("apps.routing.urls")),
+    path("", include("apps.api.urls")),
     path("", include("apps.site.urls")),
 ]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,8 @@ from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-PROGRAM_PATHS = ("/dicom-web/",)
+PROGRAM_PATHS = ("/dicom-web/", "/api/")
+PROBLEMS = "/api/"  # refusals there are problem details (RFC 9457)
 
 # Where somebody who must choose a password may still go.
 WAYS_OUT = {"accounts:password_change", "accounts:logout", "accounts:login"}
@@ -30,7 +32,8 @@ class SessionLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        signed_in = request.user.is_authenticated
+        # A script has no session: its token ends by itself.
+        signed_in = request.user.is_authenticated and not hasattr(request, "api_token")
         if signed_in:
             self._check(request)
         response = self.get_response(request)
@@ -62,7 +65,9 @@ class SignInMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         if request.path.startswith(PROGRAM_PATHS):
-            return JsonResponse({"error": _("Please sign in.")}, status=401)
+            response = refuse_program(request, status=401, text=_("Please sign in."))
+            response["WWW-Authenticate"] = 'Bearer realm="openpacs"'
+            return response
         if "HX-Request" in request.headers:
             return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
         return super().handle_no_permission(request, view_func)
@@ -86,5 +91,16 @@ class OwnPasswordMiddleware:
         if match is not None and match.view_name in WAYS_OUT:
             return None
         if request.path.startswith(PROGRAM_PATHS):
-            return JsonResponse({"error": _("Choose your own password first.")}, status=403)
+            text = _("Choose your own password first.")
+            return refuse_program(request, status=403, text=text)
         return redirect("accounts:password_change")
+
+
+def refuse_program(request: HttpRequest, *, status: int, text: str) -> JsonResponse:
+    """What a program is told that may not come in, in the form of the door it came to."""
+    if request.path.startswith(PROBLEMS):
+        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+        response = JsonResponse({**problem, "detail": text}, status=status)
+        response["Content-Type"] = "application/problem+json"
+        return response
+    return JsonResponse({"error": text}, status=status)

@@ -1,5 +1,6 @@
-"""People who sign in, and the roles they hold (a role is a Django group)."""
+"""People who sign in, the roles they hold (a role is a Django group), tokens of their scripts."""
 
+import datetime
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -54,3 +55,56 @@ class User(AbstractUser):
         """The name as a DICOM PN: family^given^^prefix (PS3.5 6.2.1.1)."""
         family = self.last_name or self.username
         return f"{family}^{self.first_name}^^{self.title}".rstrip("^")
+
+
+class Scope(models.TextChoices):
+    """What a token opens, at most; the roles of its owner decide within it."""
+
+    DICOMWEB_READ = "dicomweb:read", _("DICOMweb: search and retrieve")
+    DICOMWEB_WRITE = "dicomweb:write", _("DICOMweb: store and delete")
+    API_READ = "api:read", _("REST: look up")
+    API_WRITE = "api:write", _("REST: change")
+    WORKLIST = "worklist", _("Worklist and workitems: see and act")
+
+
+class ApiToken(models.Model):
+    """Lets scripts of a person in. The secret is shown once; kept is its digest only."""
+
+    policy_noun = "user"
+
+    user = models.ForeignKey(
+        User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    name = models.CharField(_("name"), max_length=64)
+    prefix = models.CharField(_("begins with"), max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256, hex
+    scopes = models.JSONField(_("opens"), default=list)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ("-id",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # A digest is one of SHA-256: never the secret itself.
+            models.CheckConstraint(
+                condition=models.Q(digest__regex=r"^[0-9a-f]{64}$"),
+                name="api_token_digest_is_sha256",
+                violation_error_message=_("Only the SHA-256 of a token is kept."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}...)"
+
+    def is_alive(self, now: datetime.datetime) -> bool:
+        """Not revoked, not expired, and its owner may sign in."""
+        return self.revoked_at is None and now < self.expires_at and self.user.is_active
+
+    @property
+    def scope_labels(self) -> list[str]:
+        """What it opens, in words."""
+        return [str(scope.label) for scope in Scope if scope.value in self.scopes]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,6 +22,7 @@ from apps.studies.models import (
     Conflict,
     Correction,
     Instance,
+    Label,
     Series,
     SpoolFile,
     Study,
@@ -87,6 +89,23 @@ class CoercionRuleAdmin(PolicyAdmin[CoercionRule]):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         forget_rules()
+
+
+@admin.register(Label)
+class LabelAdmin(PolicyAdmin[Label]):
+    """The vocabulary: renamed, coloured and deleted here; hung on studies elsewhere."""
+
+    list_display = ("name", "colour", "borne_by")
+    list_filter = ("colour",)
+    search_fields = ("name",)
+    fields = ("name", "colour")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(borne=Count("labellings"))
+
+    @admin.display(description=_("studies"), ordering="borne")
+    def borne_by(self, label: Any) -> int:
+        return int(label.borne)
 
 
 @admin.register(Correction)

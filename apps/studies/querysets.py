@@ -188,6 +188,15 @@ class StudyQuerySet(models.QuerySet["Study"]):
         """Without those that were rejected: they are kept, and answered to nobody."""
         return self.exclude(status=REJECTED)
 
+    def labelled(self, names: Iterable[str]) -> Self:
+        """Studies that bear every one of these labels, in whatever case they are written."""
+        rows = self
+        hung: Any = self.model._meta.get_field("labellings").related_model
+        for name in names:
+            fitting = hung.objects.filter(study=OuterRef("pk"), label__name__iexact=name)
+            rows = rows.filter(Exists(fitting))
+        return rows
+
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Studies fitting all keys; keys of series and instances ask for one such below.
 

@@ -1,6 +1,7 @@
 """The index of what is stored, and what is laid over it."""
 
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
+from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
 
 __all__ = [
@@ -8,7 +9,9 @@ __all__ = [
     "Conflict",
     "Correction",
     "Instance",
+    "Label",
     "Series",
     "SpoolFile",
     "Study",
+    "StudyLabel",
 ]

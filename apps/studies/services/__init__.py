@@ -12,6 +12,12 @@ from apps.studies.services.correcting import (
     undo_correction,
 )
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
+from apps.studies.services.labelling import (
+    UnusableLabelError,
+    label_name,
+    label_study,
+    unlabel_study,
+)
 from apps.studies.services.matching import (
     correct_by_hand,
     match_automatically,
@@ -46,6 +52,7 @@ __all__ = [
     "SettledAlreadyError",
     "Stored",
     "UndoneAlreadyError",
+    "UnusableLabelError",
     "Verified",
     "coerces",
     "compared",
@@ -60,6 +67,8 @@ __all__ = [
     "is_complete",
     "is_unaltered",
     "kept_instances",
+    "label_name",
+    "label_study",
     "match_automatically",
     "match_study",
     "note_viewing",
@@ -73,6 +82,7 @@ __all__ = [
     "store_instances",
     "store_newcomer",
     "undo_correction",
+    "unlabel_study",
     "unmatch_study",
     "verify_files",
     "write_sidecar",

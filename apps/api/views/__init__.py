@@ -1,0 +1,1 @@
+"""The scripting door: requests in, services and querysets called, JSON out."""

@@ -1,0 +1,69 @@
+"""Making and revoking API tokens, and noting those that were refused.
+
+Here and not among the accounts, which lie below the journal.
+"""
+
+import datetime
+from collections.abc import Sequence
+
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.accounts.models import ApiToken, Scope, User
+from apps.accounts.tokens import MARK, PREFIX_LENGTH, digest_of, new_secret
+from apps.audit.models import Kind
+from apps.audit.services import Origin, record
+
+NOTED_EVERY = 60  # seconds between two journal rows about the same wrong token
+
+
+def make_token(
+    user: User,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    expires_at: datetime.datetime,
+    origin: Origin,
+) -> tuple[ApiToken, str]:
+    """A new token and its secret, which nobody can read again."""
+    secret = new_secret()
+    with transaction.atomic():
+        token = ApiToken.objects.create(
+            user=user,
+            name=name,
+            prefix=secret[:PREFIX_LENGTH],
+            digest=digest_of(secret),
+            scopes=sorted(scope.value for scope in set(scopes)),
+            expires_at=expires_at,
+        )
+        details = {"scopes": token.scopes, "expires": expires_at.isoformat()}
+        _record(Kind.API_TOKEN_MADE, token, origin, details)
+    return token, secret
+
+
+def revoke_token(token: ApiToken, *, origin: Origin) -> bool:
+    """Let a token open nothing from now on; False where it was revoked before."""
+    with transaction.atomic():
+        living = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
+        if not living.update(revoked_at=timezone.now()):
+            return False
+        _record(Kind.API_TOKEN_REVOKED, token, origin, {})
+    token.refresh_from_db()
+    return True
+
+
+def note_refusal(request: HttpRequest, secret: str) -> None:
+    """Journal that a token was refused: once a minute per token and address, by its beginning."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if not cache.add(f"token-refused-{address}-{digest_of(secret)[:16]}", 1, NOTED_EVERY):
+        return
+    prefix = secret[:PREFIX_LENGTH] if secret.startswith(MARK) else ""
+    token = ApiToken.objects.filter(digest=digest_of(secret)).first()
+    origin = Origin(protocol="web", peer=prefix, address=address)
+    record(Kind.API_TOKEN_REFUSED, token, origin=origin)
+
+
+def _record(kind: Kind, token: ApiToken, origin: Origin, details: dict[str, object]) -> None:
+    record(kind, token, origin=origin, details={"prefix": token.prefix, **details})
