@@ -100,7 +100,7 @@ def session_has_ended(session: SessionBase) -> bool:
     """Too old, or nobody there for too long."""
     now = int(time.time())
     too_old = now - session.get("began", now) > settings.SESSION_ABSOLUTE_SECONDS
-    return too_old or now - session.get("seen", now) > settings.SESSION_IDLE_SECONDS
+    return bool(too_old or now - session.get("seen", now) > settings.SESSION_IDLE_SECONDS)
 
 
 def refuse_program(request: HttpRequest, *, status: int, text: str) -> JsonResponse:

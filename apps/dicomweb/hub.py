@@ -78,17 +78,18 @@ class Hub:
         clock = asyncio.get_running_loop().time
         checked = clock()
         while self.listeners:
+            more = False
             try:
-                await self.tell_waiting()
+                more = await self.tell_waiting() == BATCH
             except Error:
                 log.exception("What is to be told cannot be read at the moment")
             if clock() - checked >= CHECK_SECONDS:
                 checked = clock()
                 await self.check()
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(0 if more else POLL_SECONDS)
 
-    async def tell_waiting(self) -> None:
-        """One round: everybody is told what waits for them, in order."""
+    async def tell_waiting(self) -> int:
+        """One round: everybody is told what waits for them, in order; returns how much it was."""
         by_title: dict[str, list[Listener]] = {}
         for one in self.listeners:
             if not one.broken:
@@ -100,8 +101,10 @@ class Hub:
                 for title, listeners in by_title.items()
             )
         )
-        if delivered := [key for keys in told for key in keys]:
+        delivered = [key for keys in told for key in keys]
+        if delivered:
             await _mark(delivered)
+        return len(delivered)
 
     async def check(self) -> None:
         """Dismiss those who may not listen any more."""

@@ -250,7 +250,7 @@ def listener(sent: list[dict[str, object]], *, broken: bool = False) -> Listener
     return Listener("AI1", send, still_may)
 
 
-def run(coroutine: Coroutine[Any, Any, None]) -> None:
+def run(coroutine: Coroutine[Any, Any, object]) -> None:
     async def all_of_it() -> None:
         await coroutine
         await sync_to_async(connections.close_all)()

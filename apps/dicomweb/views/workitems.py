@@ -1,5 +1,7 @@
 """UPS-RS: the worklist and its workitems (PS3.18 11.4 to 11.9)."""
 
+from typing import Any
+
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -45,7 +47,8 @@ def search(request: HttpRequest) -> HttpResponse:
     """GET /workitems: 200 all, 206 a page of them, 204 none (table 11.9.3-1)"""
     wants_xml(request)  # refused before anything is looked for
     query = parse_search(request.GET)
-    rows = visible(request.user, Workitem).matching(query.keys, fuzzy=query.fuzzy)
+    rows: Any = visible(request.user, Workitem)
+    rows = rows.matching(query.keys, fuzzy=query.fuzzy)
     # One more than asked for tells whether there are more.
     page = list(
         rows.order_by("scheduled_start", "pk").values_list("attributes", flat=True)[
@@ -151,7 +154,8 @@ def _require(request: HttpRequest, action: Action) -> None:
 
 def _query_uid(request: HttpRequest, *names: str) -> str:
     """A UID of the address, by one of its names or bare: `?1.2.3` (PS3.18 11.4.1, 11.6.1)."""
-    for name, value in request.GET.items():
+    for name in request.GET:
+        value = request.GET.get(name, "")
         text = value if name.lower() in names else name if not value else ""
         if text and not valid_uid(text):
             raise BadRequestError(f"{names[0]}: not a UID")
