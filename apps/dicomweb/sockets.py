@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from io import BytesIO
 from typing import Any
-from urllib.parse import unquote
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -64,7 +63,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
 def _title(scope: Scope) -> str:
     """The AE title of the path; empty for any other path."""
     found = _PATH.fullmatch(scope["path"])
-    title = unquote(found[1]) if found else ""
+    title = found[1] if found else ""
     return title.strip() if AE_TITLE.fullmatch(title) else ""
 
 

@@ -221,6 +221,11 @@ def test_who_may_not_listen_is_refused(
     assert refusal.value.response.status_code == 403
 
 
+def test_a_title_with_a_space_is_listened_to(listen: Listen, bearer: dict[str, str]) -> None:
+    services.subscribe(make(), "AI 1", origin=BY)
+    assert heard(listen("AI%201", **bearer), 1) == ["1 SCHEDULED"]
+
+
 def test_what_a_listener_says_is_not_looked_at(listen: Listen, bearer: dict[str, str]) -> None:
     services.subscribe(make(), "AI1", origin=BY)
     socket = listen("AI1", **bearer)

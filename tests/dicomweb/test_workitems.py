@@ -312,6 +312,8 @@ def deep(levels: int) -> JsonDataset:
         (orjson.dumps(planned() | {"00404005": {"vr": "DT", "Value": ["99999999"]}}), 400),
         (orjson.dumps(planned() | {"00100010": {"vr": "PN", "Value": ["Doe"]}}), 400),
         (orjson.dumps(planned() | {"00101030": {"vr": "DS", "Value": [True]}}), 400),
+        (b'{"00101030":{"vr":"DS","Value":[1e999]}}', 400),
+        (orjson.dumps(planned() | {"00101030": {"vr": "DS", "Value": ["inf"]}}), 400),
         (orjson.dumps(planned() | {"0020000D": {"vr": "UI", "Value": ["x"]}}), 400),
         (orjson.dumps(planned() | {"00001000": {"vr": "UI", "Value": ["1.2"]}}), 400),
         (orjson.dumps(planned() | {"7FE00010": {"vr": "OW", "BulkDataURI": "file:///"}}), 400),
@@ -319,7 +321,7 @@ def deep(levels: int) -> JsonDataset:
         (b'{"00741204":{"vr":"LO","Value":["\\ud800"]}}', 400),
         (b" " * 3_000_000, 413),
     ],
-    ids=range(25),
+    ids=range(27),
 )
 def test_hostile_bodies_are_refused_with_a_reason(client: Client, body: bytes, status: int) -> None:
     response = client.post(f"{WORK}?{fresh_uid()}", body, content_type=JSON)
