@@ -8,14 +8,20 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
+from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
+    bulk,
+    capabilities,
     describing,
+    framing,
+    rendering,
     retrieving,
     searching,
-    studies,
     subscribers,
+    thumbnails,
     workitems,
 )
+from apps.dicomweb.views.studies import store_here
 from apps.dicomweb.workitem_refusals import refusals_told
 
 app_name = "dicomweb"
@@ -25,11 +31,12 @@ SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 WORKITEM = "workitems/<str:uid>"
 SUBSCRIBER = f"{WORKITEM}/subscribers/<str:ae_title>"
+FRAMES = f"{INSTANCE}/frames/<str:frames>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
-    return answered(allows(Action.VIEW, Noun.STUDY)(view))
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..., Any]:
@@ -38,7 +45,12 @@ def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..
 
 
 urlpatterns = [
-    path("studies", _seen(studies.search_or_store), name="studies"),
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
@@ -54,11 +66,14 @@ urlpatterns = [
     path(STUDY, _seen(retrieving.retrieve_study), name="study"),
     path(SERIES, _seen(retrieving.retrieve_series), name="series"),
     path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
-    path(f"{INSTANCE}/frames/<str:frames>", _seen(retrieving.retrieve_frames), name="frames"),
-    path(
-        f"{INSTANCE}/bulkdata/<path:path>",
-        _seen(retrieving.retrieve_bulk_data),
-        name="bulk-data",
+    path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
+    path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
+    path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),
+    path(f"{SERIES}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="series-pixel-data"),
+    path(f"{INSTANCE}/bulkdata/<path:path>", _seen(bulk.retrieve_bulk_data), name="bulk-data"),
+    *(
+        path(f"{above}/bulkdata", _seen(bulk.retrieve_all_bulk_data), name=f"{level}-bulk-data")
+        for level, above in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
     ),
     path("workitems", _work(workitems.worklist), name="workitems"),
     path(WORKITEM, _work(workitems.workitem), name="workitem"),
@@ -78,4 +93,12 @@ urlpatterns = [
         _work(subscribers.suspend, Action.CHANGE),
         name="workitem-suspension",
     ),
+    path(f"{STUDY}/rendered", _seen(rendering.rendered_study), name="study-rendered"),
+    path(f"{SERIES}/rendered", _seen(rendering.rendered_series), name="series-rendered"),
+    path(f"{INSTANCE}/rendered", _seen(rendering.rendered_instance), name="rendered"),
+    path(f"{FRAMES}/rendered", _seen(rendering.rendered_frames), name="frames-rendered"),
+    path(f"{STUDY}/thumbnail", _seen(thumbnails.study_thumbnail), name="study-thumbnail"),
+    path(f"{SERIES}/thumbnail", _seen(thumbnails.series_thumbnail), name="series-thumbnail"),
+    path(f"{INSTANCE}/thumbnail", _seen(thumbnails.instance_thumbnail), name="thumbnail"),
+    path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
 ]
