@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('studies', '0004_words'),
+        ('studies', '0006_labels'),
     ]
 
     operations = [
