@@ -23,7 +23,7 @@ ENV PATH=/srv/openpacs/.venv/bin:$PATH \
     OPENPACS_BIND=0.0.0.0
 USER openpacs
 VOLUME /var/lib/openpacs
-EXPOSE 8000 11112 2762 2575
+EXPOSE 8000 8001 11112 2762 2575
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-m", "openpacs.health"]
 # Alone, the image is the whole department, as `make run` is.
 CMD ["python", "-m", "openpacs.supervisor"]

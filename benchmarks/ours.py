@@ -77,6 +77,7 @@ class Openpacs:
             "OPENPACS_DICOM_PORT": str(port),
             "OPENPACS_HTTP_PORT": str(others[0]),
             "OPENPACS_HL7_PORT": str(others[1]),
+            "OPENPACS_EVENTS_PORT": str(others[2]),
         }
         self.log.write_bytes(b"")
         command = [sys.executable, "-m", "openpacs.supervisor"]

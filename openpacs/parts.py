@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from apps.site.services import AlreadySetUp, setup_link
@@ -37,6 +37,22 @@ def serve_web() -> None:
         log_dictconfig=web_logging(),
         log_level=LogLevels.warning,  # it sets the level of its logger after all
         log_access=False,  # addresses of pages hold no names, but who looked is the journal's
+    ).serve()
+
+
+def serve_events() -> None:
+    Granian(
+        "openpacs.asgi:application",
+        address=settings.OPENPACS_BIND,
+        port=settings.OPENPACS_EVENTS_PORT,
+        interface=Interfaces.ASGINL,
+        workers=1,  # who listens is known to one process
+        respawn_failed_workers=True,
+        workers_kill_timeout=5,
+        http=HTTPModes.http1,  # a WebSocket begins as a request of HTTP/1.1
+        log_dictconfig=web_logging(),
+        log_level=LogLevels.warning,
+        log_access=False,
     ).serve()
 
 
@@ -74,6 +90,7 @@ def run_beat() -> None:
 
 PARTS = (
     Part("web", serve_web),
+    *([Part("events", serve_events)] if settings.OPENPACS_EVENTS_PORT else []),  # 0: closed
     Part("dimse", command("rundimse")),
     Part("hl7", command("runhl7")),
     Part("worker", run_worker),

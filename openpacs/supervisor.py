@@ -117,7 +117,8 @@ def bring_database_up_to_date() -> None:
 
 
 def is_ready() -> bool:
-    listeners = filter(None, (*_dicom_ports(), settings.OPENPACS_HL7_PORT))  # 0: closed
+    ports = (*_dicom_ports(), settings.OPENPACS_HL7_PORT, settings.OPENPACS_EVENTS_PORT)
+    listeners = filter(None, ports)  # 0: closed
     host = expected_host(settings.ALLOWED_HOSTS)
     # The listeners last, and so once: an empty connection is a line in their logs.
     return ask(settings.OPENPACS_HTTP_PORT, host=host) and all(map(_accepts, listeners))
@@ -167,6 +168,7 @@ def run() -> int:
         "OPENPACS_DICOM_PORT": settings.OPENPACS_DICOM_PORT,
         "OPENPACS_DICOM_TLS_PORT": settings.OPENPACS_DICOM_TLS_PORT,
         "OPENPACS_HL7_PORT": settings.OPENPACS_HL7_PORT,
+        "OPENPACS_EVENTS_PORT": settings.OPENPACS_EVENTS_PORT,
     }
     with only_one(settings.OPENPACS_HOME):
         check_ports(settings.OPENPACS_BIND, ports)

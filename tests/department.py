@@ -25,6 +25,7 @@ class Department:
     def __init__(self, home: Path, engines: Mapping[str, str]) -> None:
         self.home = home
         self.http_port, self.dicom_port, self.hl7_port = free_port(), free_port(), free_port()
+        self.events_port = free_port()
         self.environment = {
             **os.environ,
             "DATABASE_URL": "",
@@ -35,6 +36,7 @@ class Department:
             "OPENPACS_HTTP_PORT": str(self.http_port),
             "OPENPACS_DICOM_PORT": str(self.dicom_port),
             "OPENPACS_HL7_PORT": str(self.hl7_port),
+            "OPENPACS_EVENTS_PORT": str(self.events_port),
             "OPENPACS_STUDY_QUIET_SECONDS": "2",
             "PYTHONUNBUFFERED": "1",
             "TCP_NODELAY": "1",  # DCMTK otherwise waits for delayed acknowledgements

@@ -228,7 +228,12 @@ def test_the_health_page_asks_the_database(db: None, client: Client) -> None:
 def test_the_department_starts_answers_and_stops(start: Start, tmp_path: Path) -> None:
     ports = {
         name: str(free_port())
-        for name in ("OPENPACS_HTTP_PORT", "OPENPACS_DICOM_PORT", "OPENPACS_HL7_PORT")
+        for name in (
+            "OPENPACS_HTTP_PORT",
+            "OPENPACS_DICOM_PORT",
+            "OPENPACS_HL7_PORT",
+            "OPENPACS_EVENTS_PORT",
+        )
     }
     environment = {
         **ports,

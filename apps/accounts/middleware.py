@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user, logout
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -70,10 +71,9 @@ class SessionLimitMiddleware:
 
     def _check(self, request: HttpRequest) -> None:
         now = int(time.time())
-        began = request.session.setdefault("began", now)
+        request.session.setdefault("began", now)
         seen = request.session.setdefault("seen", now)
-        too_old = now - began > settings.SESSION_ABSOLUTE_SECONDS
-        if too_old or now - seen > settings.SESSION_IDLE_SECONDS:
+        if session_has_ended(request.session):
             logout(request)
         elif now - seen >= 60 and "X-Background" not in request.headers:
             # Written once a minute, not with every image.
@@ -120,6 +120,13 @@ class OwnPasswordMiddleware:
             text = _("Choose your own password first.")
             return refuse_program(request, status=403, text=text)
         return redirect("accounts:password_change")
+
+
+def session_has_ended(session: SessionBase) -> bool:
+    """Too old, or nobody there for too long."""
+    now = int(time.time())
+    too_old = now - session.get("began", now) > settings.SESSION_ABSOLUTE_SECONDS
+    return bool(too_old or now - session.get("seen", now) > settings.SESSION_IDLE_SECONDS)
 
 
 def refuse_program(request: HttpRequest, *, status: int, text: str) -> JsonResponse:

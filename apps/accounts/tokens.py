@@ -17,7 +17,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Longest paths first; the scope of reading and that of everything else.
 _SCOPES = (
     ("/dicom-web/workitems", Scope.WORKLIST, Scope.WORKLIST),
-    ("/dicom-web/subscribers", Scope.WORKLIST, Scope.WORKLIST),
+    ("/dicom-web/ws/", Scope.WORKLIST, Scope.WORKLIST),
     ("/dicom-web/", Scope.DICOMWEB_READ, Scope.DICOMWEB_WRITE),
     ("/api/v1/steps", Scope.WORKLIST, Scope.WORKLIST),
     ("/api/", Scope.API_READ, Scope.API_WRITE),

@@ -5,6 +5,7 @@ Messages name the attribute, never its value.
 
 import base64
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any
@@ -143,7 +144,7 @@ def _number(vr: str, value: object, here: str) -> int | float:
     wanted = int if vr in _INTEGERS or vr == "IS" else (int, float)
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise UnsoundError(f"{here}: not a number of VR {vr}")
-    low, high = _BOUNDS.get(vr, (-1.8e308, 1.8e308))
+    low, high = _BOUNDS.get(vr, (-sys.float_info.max, sys.float_info.max))
     if not low <= value <= high:
         raise UnsoundError(f"{here}: number out of range")
     return value

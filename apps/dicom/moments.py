@@ -1,18 +1,24 @@
 """Spans of time as DT keys ask for them: `a-b`, `a-`, `-b` or one moment (PS3.4 C.2.2.2.5)."""
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from apps.dicom.dates import parse_datetime
 
 # A dash before four digits at an end is the sign of an offset from UTC (PS3.5 table 6.2-1).
 _OFFSET = re.compile(r"-((?:1[0-2]|0\d)[0134][05])(?=$|-)")
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _STEPS = {
     8: timedelta(days=1),
     10: timedelta(hours=1),
     12: timedelta(minutes=1),
     14: timedelta(seconds=1),
 }
+
+
+def storable(moment: datetime) -> datetime:
+    """The moment, or the nearest one that every time zone and database can write."""
+    return min(max(moment, _FIRST), _LAST)
 
 
 def parse_moment_range(
@@ -27,7 +33,7 @@ def parse_moment_range(
     before, after = _span(first, zone), _span(last, zone)
     if (first and before is None) or (last and after is None) or not (first or last):
         return None
-    return (before[0] if before else None), (after[1] if after else None)
+    return (storable(before[0]) if before else None), (storable(after[1]) if after else None)
 
 
 def _span(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:

@@ -33,7 +33,7 @@ def described(description: Description) -> Callable[[View], View]:
 def by_method(**views: View) -> View:
     """`by_method(GET=search, POST=store)`: one address, a view for each method."""
 
-    @functools.wraps(views["GET"])
+    @functools.wraps(next(iter(views.values())))
     def chosen(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         method = "GET" if request.method == "HEAD" else request.method
         return views[str(method)](request, *args, **kwargs)
@@ -49,7 +49,8 @@ def methods_of(view: View) -> tuple[str, ...]:
 
 def only_its_methods(view: View) -> View:
     """Other methods are refused with 405, OPTIONS is told which there are (RFC 9110 9.3.7)."""
-    taken = (*methods_of(view), "HEAD")
+    methods = methods_of(view)
+    taken = (*methods, "HEAD") if "GET" in methods else methods
     allowed = (*taken, "OPTIONS")
 
     @functools.wraps(view)

@@ -43,7 +43,7 @@ def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _work(view: Callable[..., Any], action: Action = Action.VIEW) -> Callable[..., Any]:
     """For who may see (or change) workitems; refusals are told as UPS-RS has them."""
-    return answered(allows(action, Noun.WORKITEM)(refusals_told(view)))
+    return answered(only_its_methods(allows(action, Noun.WORKITEM)(refusals_told(view))))
 
 
 _studies = by_method(GET=searching.search_studies, POST=store_here)
@@ -91,22 +91,34 @@ rendered = [
     path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
 ]
 worked_on = [
-    path("workitems", _work(workitems.worklist), name="workitems"),
-    path(WORKITEM, _work(workitems.workitem), name="workitem"),
+    path(
+        "workitems",
+        _work(by_method(GET=workitems.search, POST=workitems.create)),
+        name="workitems",
+    ),
+    path(
+        WORKITEM,
+        _work(by_method(GET=workitems.retrieve, POST=workitems.update)),
+        name="workitem",
+    ),
     path(
         f"{WORKITEM}/state",
-        _work(workitems.change_state, Action.CHANGE),
+        _work(by_method(PUT=workitems.change_state), Action.CHANGE),
         name="workitem-state",
     ),
     path(
         f"{WORKITEM}/cancelrequest",
-        _work(workitems.request_cancellation, Action.CHANGE),
+        _work(by_method(POST=workitems.request_cancellation), Action.CHANGE),
         name="workitem-cancellation",
     ),
-    path(SUBSCRIBER, _work(subscribers.subscriber, Action.CHANGE), name="workitem-subscriber"),
+    path(
+        SUBSCRIBER,
+        _work(by_method(POST=subscribers.subscribe, DELETE=subscribers.unsubscribe), Action.CHANGE),
+        name="workitem-subscriber",
+    ),
     path(
         f"{SUBSCRIBER}/suspend",
-        _work(subscribers.suspend, Action.CHANGE),
+        _work(by_method(POST=subscribers.suspend), Action.CHANGE),
         name="workitem-suspension",
     ),
 ]

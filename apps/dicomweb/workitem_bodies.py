@@ -1,18 +1,18 @@
-"""Bodies of UPS-RS: one data set, as JSON or XML, in and out (PS3.18 8.7.3)."""
+"""Bodies of UPS-RS: one data set, as JSON or XML (PS3.18 8.7.3)."""
 
-import uuid
+from email import message_from_bytes
+from email.message import Message
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from apps.dicom.checking import UnsoundError, sound
 from apps.dicom.json import JsonDataset
-from apps.dicom.native_xml import native_xml
-from apps.dicomweb.exceptions import BadRequestError, NotAcceptableError, UnsupportedMediaError
-from apps.dicomweb.negotiation import JSON, accepted
+from apps.dicom.reading_xml import XmlError, read_native_xml
+from apps.dicomweb.exceptions import BadRequestError, UnsupportedMediaError
+from apps.dicomweb.negotiation import JSON, XML
 
-XML = "application/dicom+xml"
-_JSON_RANGES = (JSON, "application/json", "application/*", "*/*")
+_MULTIPART = "multipart/related"
 
 
 def read_dataset(request: HttpRequest, *, optional: bool = False) -> JsonDataset:
@@ -22,53 +22,39 @@ def read_dataset(request: HttpRequest, *, optional: bool = False) -> JsonDataset
     """
     if optional and not request.body:
         return {}
-    if request.content_type not in (JSON, "application/json"):
-        raise UnsupportedMediaError(f"Send {JSON}.")
     try:
-        found = orjson.loads(request.body)
+        return sound(_parsed(request))
+    except (UnsoundError, XmlError) as error:
+        raise BadRequestError(f"{error}.") from None
+
+
+def _parsed(request: HttpRequest) -> object:
+    if request.content_type in (JSON, "application/json"):
+        return _json(request.body)
+    if request.content_type in (XML, "application/xml", "text/xml"):
+        return read_native_xml(request.body)
+    if request.content_type == _MULTIPART and request.content_params.get("type") == XML:
+        return read_native_xml(_only_part(request))
+    raise UnsupportedMediaError(f"Send {JSON} or {XML}.")
+
+
+def _json(body: bytes) -> object:
+    try:
+        found = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadRequestError("The body is not JSON.") from None
-    if isinstance(found, list):
-        if len(found) != 1:
-            raise BadRequestError("Send one data set.")
-        found = found[0]
-    try:
-        return sound(found)
-    except UnsoundError as error:
-        raise BadRequestError(str(error)) from None
+    if not isinstance(found, list):
+        return found
+    if len(found) != 1:
+        raise BadRequestError("Send one data set.")
+    return found[0]
 
 
-def dataset_response(request: HttpRequest, dataset: JsonDataset) -> HttpResponse:
-    """One data set, in what is acceptable: in JSON an array of it (PS3.18 F.2.1)."""
-    if wants_xml(request):
-        return _parts([dataset])
-    return HttpResponse(orjson.dumps([dataset]), content_type=JSON)
-
-
-def datasets_response(request: HttpRequest, datasets: list[JsonDataset]) -> HttpResponse:
-    """Data sets one after the other, in what is acceptable."""
-    if wants_xml(request):
-        return _parts(datasets)
-    return HttpResponse(orjson.dumps(datasets), content_type=JSON)
-
-
-def wants_xml(request: HttpRequest) -> bool:
-    """XML rather than JSON; raises NotAcceptableError where neither will do."""
-    for one in accepted(request):
-        if one.media_type == XML:
-            return True
-        if one.media_type in _JSON_RANGES and not one.multipart:
-            return False
-    raise NotAcceptableError(f"Available as {JSON}, or as multipart/related of {XML}.")
-
-
-def _parts(datasets: list[JsonDataset]) -> HttpResponse:
-    boundary = uuid.uuid4().hex
-    body = b"".join(
-        f"--{boundary}\r\nContent-Type: {XML}\r\n\r\n".encode() + native_xml(one) + b"\r\n"
-        for one in datasets
-    )
-    return HttpResponse(
-        body + f"--{boundary}--\r\n".encode(),
-        content_type=f'multipart/related; type="{XML}"; boundary={boundary}',
-    )
+def _only_part(request: HttpRequest) -> bytes:
+    """The part of a multipart body, of which there is one (PS3.18 11.4.1.4)."""
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
+    parts = message_from_bytes(head + request.body).get_payload()
+    if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], Message):
+        raise BadRequestError("Send one data set in one part.")
+    content = parts[0].get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""

@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_VR
 from apps.dicom.dates import parse_date, parse_datetime
 from apps.dicom.json import JsonDataset
 from apps.dicom.matching import tag_of
+from apps.dicom.moments import storable
 from apps.dicom.names import search_form
 from apps.dicom.writing import value_text
 from apps.patients.services import find_patient
@@ -79,4 +80,5 @@ def _zone(said: JsonDataset) -> tzinfo:
 
 
 def _moment(text: str, zone: tzinfo) -> datetime | None:
-    return parse_datetime(text, zone=zone) if text else None
+    moment = parse_datetime(text, zone=zone) if text else None
+    return storable(moment) if moment else None

@@ -12,6 +12,7 @@ from django.test import Client
 
 from apps.audit.models import Event
 from apps.dicom.json import JsonDataset
+from apps.dicom.native_xml import native_xml
 from apps.patients.models import Issuer
 from tests.factories import IssuerFactory, PatientIdentifierFactory
 from tests.workitems.samples import (
@@ -228,14 +229,56 @@ def test_a_search_that_cannot_be_made_names_what_is_wrong(
 
 def test_xml_is_answered_to_who_asks_for_it(client: Client) -> None:
     uid = create(client, PatientName={"Alphabetic": "Doe^John"})
-    response = client.get(f"{WORK}/{uid}", headers={"Accept": "application/dicom+xml"})
+    wanted = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    response = client.get(f"{WORK}/{uid}", headers=wanted)
     assert response["Content-Type"].startswith('multipart/related; type="application/dicom+xml"')
-    document = response.content.split(b"\r\n\r\n")[1].rpartition(b"\r\n--")[0]
+    document = response.getvalue().split(b"\r\n\r\n")[1].rpartition(b"\r\n--")[0]
     tags = {one.get("tag") for one in ET.fromstring(document)}
     assert {"00080018", "00100010"} <= tags
-    found = client.get(WORK, headers={"Accept": 'multipart/related; type="application/dicom+xml"'})
-    assert b"NativeDicomModel" in found.content
+    assert b"NativeDicomModel" in client.get(WORK, headers=wanted).getvalue()
     assert client.get(WORK, headers={"Accept": "text/html"}).status_code == 406
+
+
+def test_xml_is_taken_bare_or_as_the_only_part(client: Client) -> None:
+    document = native_xml(planned(ProcedureStepLabel="In XML"))
+    bare = client.post(WORK, document, content_type="application/dicom+xml")
+    assert bare.status_code == 201
+    part = b"--x\r\nContent-Type: application/dicom+xml\r\n\r\n" + document + b"\r\n"
+    kind = 'multipart/related; type="application/dicom+xml"; boundary=x'
+    assert client.post(WORK, part + b"--x--\r\n", content_type=kind).status_code == 201
+    assert client.post(WORK, part + part + b"--x--\r\n", content_type=kind).status_code == 400
+    assert client.post(WORK, b"nothing", content_type=kind).status_code == 400
+    assert labels(client.get(WORK)) == ["In XML", "In XML"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<x/>",
+        b"<",
+        b'<!DOCTYPE a [<!ENTITY b "c">]><NativeDicomModel/>',
+        b'<NativeDicomModel><DicomAttribute tag="0" vr="LO"/></NativeDicomModel>',
+    ],
+)
+def test_hostile_xml_is_refused(client: Client, document: bytes) -> None:
+    response = client.post(WORK, document, content_type="application/dicom+xml")
+    assert response.status_code == 400
+    assert response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("delete", "", "GET, POST, HEAD, OPTIONS"),
+        ("put", "/1.2.3", "GET, POST, HEAD, OPTIONS"),
+        ("get", "/1.2.3/state", "PUT, OPTIONS"),
+        ("head", "/1.2.3/cancelrequest", "POST, OPTIONS"),
+        ("get", "/1.2.3/subscribers/AI1", "POST, DELETE, OPTIONS"),
+    ],
+)
+def test_other_methods_are_refused(client: Client, method: str, path: str, allowed: str) -> None:
+    response = getattr(client, method)(f"{WORK}{path}")
+    assert (response.status_code, response["Allow"]) == (405, allowed)
 
 
 def test_subscribers_come_and_go(client: Client) -> None:
@@ -312,6 +355,8 @@ def deep(levels: int) -> JsonDataset:
         (orjson.dumps(planned() | {"00404005": {"vr": "DT", "Value": ["99999999"]}}), 400),
         (orjson.dumps(planned() | {"00100010": {"vr": "PN", "Value": ["Doe"]}}), 400),
         (orjson.dumps(planned() | {"00101030": {"vr": "DS", "Value": [True]}}), 400),
+        (b'{"00101030":{"vr":"DS","Value":[1e999]}}', 400),
+        (orjson.dumps(planned() | {"00101030": {"vr": "DS", "Value": ["inf"]}}), 400),
         (orjson.dumps(planned() | {"0020000D": {"vr": "UI", "Value": ["x"]}}), 400),
         (orjson.dumps(planned() | {"00001000": {"vr": "UI", "Value": ["1.2"]}}), 400),
         (orjson.dumps(planned() | {"7FE00010": {"vr": "OW", "BulkDataURI": "file:///"}}), 400),
@@ -319,7 +364,7 @@ def deep(levels: int) -> JsonDataset:
         (b'{"00741204":{"vr":"LO","Value":["\\ud800"]}}', 400),
         (b" " * 3_000_000, 413),
     ],
-    ids=range(25),
+    ids=range(27),
 )
 def test_hostile_bodies_are_refused_with_a_reason(client: Client, body: bytes, status: int) -> None:
     response = client.post(f"{WORK}?{fresh_uid()}", body, content_type=JSON)

@@ -77,6 +77,12 @@ def test_what_may_be_empty_is_added_and_said_so() -> None:
     assert not again.modified
 
 
+@pytest.mark.parametrize("far", ["00010101000000+1400", "99991231235959-1200", "0001", "9999"])
+def test_the_ends_of_time_can_be_planned(far: str) -> None:
+    row = create(ScheduledProcedureStepStartDateTime=far, ExpectedCompletionDateTime=far)
+    assert row.attributes["00404005"]["Value"] == [far]
+
+
 def test_a_workitem_without_a_worklist_is_put_on_one() -> None:
     assert create(WorklistLabel=None).worklist_label == "GENERAL"
 

@@ -91,6 +91,7 @@ def found(**asked: str) -> str:
         ("ScheduledProcedureStepStartDateTime", "20260602080000-", "BC"),
         ("ScheduledProcedureStepStartDateTime", "-20260602080000+0000", "AB"),
         ("ScheduledProcedureStepStartDateTime", "20260602100000+0200", "B"),
+        ("ScheduledProcedureStepStartDateTime", "00010101000000+1400-99991231", "ABC"),
         ("ExpectedCompletionDateTime", "2026", "A"),
         ("ScheduledProcedureStepModificationDateTime", "2020-", "ABC"),
         (f"{STATION}.CodeValue", "AI1", "A"),

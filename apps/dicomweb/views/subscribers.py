@@ -4,7 +4,6 @@ import re
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.audit.services import origin_of
 from apps.dicom.keys import Key
@@ -23,25 +22,9 @@ _SCOPES = {
 }
 
 
-@require_http_methods(["POST", "DELETE"])
-def subscriber(request: HttpRequest, uid: str, ae_title: str) -> HttpResponse:
-    """/workitems/{uid}/subscribers/{AE title}: subscribed with POST, ended with DELETE"""
+def subscribe(request: HttpRequest, uid: str, ae_title: str) -> HttpResponse:
+    """POST /workitems/{uid}/subscribers/{AE title}: 201, with where to listen (11.10)"""
     title = _title(ae_title)
-    if request.method == "DELETE":
-        return _unsubscribe(request, uid, title)
-    return _subscribe(request, uid, title)
-
-
-@require_POST
-def suspend(request: HttpRequest, uid: str, ae_title: str) -> HttpResponse:
-    """POST .../subscribers/{AE title}/suspend, of the worklist only (11.12)"""
-    if uid not in _SCOPES:
-        raise BadRequestError("Only a subscription to the worklist can be suspended.")
-    services.suspend(_title(ae_title), scope=_SCOPES[uid], origin=origin_of(request))
-    return bare(200)
-
-
-def _subscribe(request: HttpRequest, uid: str, title: str) -> HttpResponse:
     lock = request.GET.get("deletionlock", "false").lower()
     if lock not in ("true", "false"):
         raise BadRequestError("deletionlock: true or false")
@@ -58,11 +41,21 @@ def _subscribe(request: HttpRequest, uid: str, title: str) -> HttpResponse:
     return response
 
 
-def _unsubscribe(request: HttpRequest, uid: str, title: str) -> HttpResponse:
+def unsubscribe(request: HttpRequest, uid: str, ae_title: str) -> HttpResponse:
+    """DELETE /workitems/{uid}/subscribers/{AE title} (11.11)"""
+    title = _title(ae_title)
     if uid in _SCOPES:
         services.unsubscribe_from_all(title, scope=_SCOPES[uid], origin=origin_of(request))
     else:
         services.unsubscribe(find(request, uid), title, origin=origin_of(request))
+    return bare(200)
+
+
+def suspend(request: HttpRequest, uid: str, ae_title: str) -> HttpResponse:
+    """POST .../subscribers/{AE title}/suspend, of the worklist only (11.12)"""
+    if uid not in _SCOPES:
+        raise BadRequestError("Only a subscription to the worklist can be suspended.")
+    services.suspend(_title(ae_title), scope=_SCOPES[uid], origin=origin_of(request))
     return bare(200)
 
 

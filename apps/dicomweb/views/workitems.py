@@ -1,51 +1,45 @@
 """UPS-RS: the worklist and its workitems (PS3.18 11.4 to 11.9)."""
 
+from typing import Any
+
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.policy import Action, Noun, can, visible
 from apps.audit.services import origin_of
 from apps.dicom.uids import valid_uid
 from apps.dicomweb.exceptions import BadRequestError
-from apps.dicomweb.workitem_bodies import (
-    dataset_response,
-    datasets_response,
-    read_dataset,
-    wants_xml,
-)
+from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
+from apps.dicomweb.methods import Description, described
+from apps.dicomweb.workitem_bodies import read_dataset
 from apps.dicomweb.workitem_queries import parse_search
 from apps.dicomweb.workitem_refusals import warn
 from apps.patients.services import note_viewing
 from apps.workitems import services
 from apps.workitems.attributes import STATE, TRANSACTION, text_of
 from apps.workitems.models import Workitem
+from apps.workitems.querysets import MATCHED
 
+SEARCH = Description(
+    parameters=(*sorted(MATCHED), "includefield", "limit", "offset", "fuzzymatching"),
+    media_types=MEDIA_TYPES,
+)
 VIEWED_SECONDS = 600  # within which looking again is not journalled again
 REQUESTER = "DICOMWEB"  # who asks for a cancellation without saying who it is
 _ALREADY = "The UPS is already in the requested state of {}."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def worklist(request: HttpRequest) -> HttpResponse:
-    """/workitems: searched with GET, added to with POST."""
-    return create(request) if request.method == "POST" else search(request)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def workitem(request: HttpRequest, uid: str) -> HttpResponse:
-    """/workitems/{uid}: retrieved with GET, changed with POST."""
-    return update(request, uid) if request.method == "POST" else retrieve(request, uid)
-
-
-def search(request: HttpRequest) -> HttpResponse:
+@described(SEARCH)
+def search(request: HttpRequest) -> HttpResponseBase:
     """GET /workitems: 200 all, 206 a page of them, 204 none (table 11.9.3-1)"""
-    wants_xml(request)  # refused before anything is looked for
+    write = chosen_format(request)  # refused before anything is looked for
     query = parse_search(request.GET)
-    rows = visible(request.user, Workitem).matching(query.keys, fuzzy=query.fuzzy)
+    rows: Any = visible(request.user, Workitem)
+    rows = rows.matching(query.keys, fuzzy=query.fuzzy)
     # One more than asked for tells whether there are more.
     page = list(
         rows.order_by("scheduled_start", "pk").values_list("attributes", flat=True)[
@@ -54,7 +48,7 @@ def search(request: HttpRequest) -> HttpResponse:
     )
     if not page:
         return bare(204)
-    response = datasets_response(request, [query.answer(one) for one in page[: query.limit]])
+    response = write([query.answer(one) for one in page[: query.limit]])
     response.status_code = 206 if len(page) > query.limit else 200
     return response
 
@@ -71,10 +65,11 @@ def create(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def retrieve(request: HttpRequest, uid: str) -> HttpResponse:
+@described(Description(media_types=MEDIA_TYPES))
+def retrieve(request: HttpRequest, uid: str) -> HttpResponseBase:
     """GET /workitems/{uid} (11.5)"""
     row = find(request, uid)
-    response = dataset_response(request, row.attributes)
+    response = chosen_format(request)([row.attributes])
     response["Content-Location"] = _address(row)
     response["ETag"] = f'"{row.pk}-{row.revision}"'
     _note(request, row)
@@ -98,7 +93,6 @@ def update(request: HttpRequest, uid: str) -> HttpResponse:
     return response
 
 
-@require_http_methods(["PUT"])
 def change_state(request: HttpRequest, uid: str) -> HttpResponse:
     """PUT /workitems/{uid}/state (11.7)"""
     row = find(request, uid)
@@ -116,7 +110,6 @@ def change_state(request: HttpRequest, uid: str) -> HttpResponse:
     return response
 
 
-@require_POST
 def request_cancellation(request: HttpRequest, uid: str) -> HttpResponse:
     """POST /workitems/{uid}/cancelrequest: 202 (11.8)"""
     row = find(request, uid)
@@ -151,7 +144,8 @@ def _require(request: HttpRequest, action: Action) -> None:
 
 def _query_uid(request: HttpRequest, *names: str) -> str:
     """A UID of the address, by one of its names or bare: `?1.2.3` (PS3.18 11.4.1, 11.6.1)."""
-    for name, value in request.GET.items():
+    for name in request.GET:
+        value = request.GET.get(name, "")
         text = value if name.lower() in names else name if not value else ""
         if text and not valid_uid(text):
             raise BadRequestError(f"{names[0]}: not a UID")

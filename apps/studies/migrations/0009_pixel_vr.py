@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('studies', '0005_rejections_and_uploads'),
+        ('studies', '0007_saved_filters_and_list_indexes'),
     ]
 
     operations = [

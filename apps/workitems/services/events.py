@@ -122,4 +122,5 @@ def report_of(notice: Notice) -> JsonDataset:
         _AFFECTED_INSTANCE: {"vr": "UI", "Value": [event.workitem.sop_instance_uid]},
         _EVENT_TYPE: {"vr": "US", "Value": [event.kind]},
     }
-    return message | event.report
+    said: JsonDataset = event.report
+    return message | said
