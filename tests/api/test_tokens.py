@@ -29,7 +29,7 @@ QUESTIONS = [
     ("GET", "/api/v1/steps", Scope.WORKLIST),
     ("GET", "/api/v1/patients", Scope.API_READ),
     ("HEAD", "/api/v1/patients", Scope.API_READ),
-    ("POST", "/api/v1/orders", Scope.API_WRITE),
+    ("POST", "/api/v1/studies/1.2/match", Scope.API_WRITE),
 ]
 
 
@@ -223,3 +223,11 @@ def test_administrators_see_all_tokens_and_revoke_them(as_role: Callable[[str], 
     assert ApiToken.objects.get().revoked_at is not None
     auditor = as_role("auditor")
     assert 'value="revoke"' not in auditor.get(address).text
+
+
+def test_without_a_token_the_answer_says_what_is_wanted() -> None:
+    refused = Client().get("/api/v1/patients")
+    assert refused.status_code == 401
+    assert refused["WWW-Authenticate"] == 'Bearer realm="openpacs"'
+    assert refused["Content-Type"] == "application/problem+json"
+    assert refused.json()["status"] == 401
