@@ -27,6 +27,7 @@ class StudyShape(serializers.ModelSerializer[Study]):
         source="patient_id", allow_null=True, help_text="Key of the patient, once known."
     )
     patient_id = serializers.CharField(source="patient_identifier", help_text="As sent.")
+    study_time = serializers.CharField(allow_null=True, help_text="Of the clock of the site.")
     modalities = serializers.ListField(source="modality_list", child=serializers.CharField())
     labels = serializers.SerializerMethodField(help_text="Of the department: referrers see none.")
     orders = serializers.SerializerMethodField(help_text="Accession numbers of its orders.")
@@ -51,6 +52,8 @@ class StudyShape(serializers.ModelSerializer[Study]):
 
 
 class SeriesShape(serializers.ModelSerializer[Series]):
+    series_time = serializers.CharField(allow_null=True, help_text="Of the clock of the site.")
+
     class Meta:
         model = Series
         fields = (
