@@ -340,6 +340,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": [],
     "AUTHENTICATION_WHITELIST": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.schema.finish",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "AppointmentStatus": "apps.scheduling.models.Appointment.Status",
         "ColourName": "apps.studies.models.Label.Colour",

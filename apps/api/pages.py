@@ -20,7 +20,7 @@ def page_of(shape: type[serializers.BaseSerializer[Any]]) -> type[serializers.Se
     fields = {
         "results": shape(many=True),
         "next": serializers.CharField(
-            allow_null=True, help_text="`after` of the next page; null: this is the last."
+            allow_null=True, help_text="after of the next page; null: this is the last."
         ),
     }
     made: type[serializers.Serializer[Any]] = type(name, (serializers.Serializer,), fields)

@@ -55,7 +55,7 @@ class Page(Asked):
         required=False,
         max_length=64,
         default="",
-        help_text="The `next` of the page before; left out: the first page.",
+        help_text="The next of the page before; left out: the first page.",
     )
     limit = serializers.IntegerField(
         required=False, min_value=1, max_value=200, default=50, help_text="Rows of a page."

@@ -59,7 +59,7 @@ class ChangeShape(serializers.ModelSerializer[Event]):
     """Something that happened, by keys and UIDs."""
 
     cursor = serializers.IntegerField(source="position")
-    subject = serializers.SerializerMethodField(help_text="Such as `study`.")
+    subject = serializers.SerializerMethodField(help_text="Such as study.")
     key = serializers.CharField(source="subject_id", help_text="Key of the subject.")
     patient = serializers.IntegerField(source="patient_id", allow_null=True)
 
@@ -77,7 +77,7 @@ class ChangeShape(serializers.ModelSerializer[Event]):
 
 class ChangesShape(serializers.Serializer[Any]):
     results = ChangeShape(many=True)
-    last = serializers.IntegerField(help_text="`since` of the next request.")
+    last = serializers.IntegerField(help_text="since of the next request.")
     more = serializers.BooleanField(help_text="There is more already: ask again at once.")
 
 
@@ -86,7 +86,7 @@ class ChangesQuery(Asked):
         required=False,
         min_value=0,
         max_value=MAX_ID,
-        help_text="`last` of the answer before; 0: from the beginning; left out: from now on.",
+        help_text="last of the answer before; 0: from the beginning; left out: from now on.",
     )
     limit = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=100)
     kind = serializers.MultipleChoiceField(

@@ -51,9 +51,9 @@ class Nowhere(Door):
 def reference(request: HttpRequest) -> HttpResponse:
     """Every operation with its parameters and examples, made from the schema."""
     document = schema_document()
-    sections: dict[str, list[dict[str, Any]]] = {}
+    sections: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
     for told in _operations(document):
-        sections.setdefault(told["tag"], []).append(told)
+        sections[told["tag"]].append(told)
     context = {"sections": sections.items(), "info": document["info"]}
     return render(request, "api/reference.html", context)
 
@@ -70,7 +70,10 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
-                yield _told(path, method, item[method])
+                yield {
+                    **_told(path, method, item[method]),
+                    "fields": list(_fields(document, item[method])),
+                }
 
 
 def _told(path: str, method: str, one: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +97,21 @@ def _told(path: str, method: str, one: dict[str, Any]) -> dict[str, Any]:
         "good": [answer for answer in answers if answer["status"] < "300"],
         "bad": [answer for answer in answers if answer["status"] >= "300"],
     }
+
+
+def _fields(document: dict[str, Any], one: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a body may say."""
+    for content in one.get("requestBody", {}).get("content", {}).values():
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        shape = document["components"]["schemas"][name]
+        for field, told in shape["properties"].items():
+            kind = told.get("type", "")
+            yield {
+                "name": field,
+                "kind": kind if isinstance(kind, str) else " or ".join(kind),
+                "required": field in shape.get("required", ()),
+                "means": told.get("description", "").partition("\n")[0],
+            }
 
 
 def _first(holder: dict[str, Any]) -> dict[str, str]:
