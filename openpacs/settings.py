@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from apps.viewer.headers import add_viewer_headers
+from openpacs import __version__
 from openpacs.secret_key import load_secret_key
 
 django_stubs_ext.monkeypatch()
@@ -45,6 +46,7 @@ OPENPACS_DICOM_HOST = env("OPENPACS_DICOM_HOST", default="") or CALLED.get(
     OPENPACS_BIND, OPENPACS_BIND
 )
 OPENPACS_AE_TITLE = env("OPENPACS_AE_TITLE", default="OPENPACS")
+OPENPACS_VERSION = __version__
 OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
@@ -102,6 +104,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
 ]
 
 MIDDLEWARE = [
@@ -376,6 +379,37 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "openpacs",
+    "DESCRIPTION": "The department for scripts. DICOMweb stands beside it, under /dicom-web/.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PERMISSIONS": [],
+    "AUTHENTICATION_WHITELIST": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.schema.finish",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "AppointmentStatus": "apps.scheduling.models.Appointment.Status",
+        "ColourName": "apps.studies.models.Label.Colour",
+        "EventKind": "apps.audit.models.Kind",
+        "OrderStatus": "apps.orders.models.Order.Status",
+        "PatientStatus": "apps.patients.models.Patient.Status",
+        "ReportStatus": "apps.reports.models.Report.Status",
+        "StepStatus": "apps.worklist.models.ScheduledStep.Status",
+        "StudyStatus": "apps.studies.models.Study.Status",
+        "VersionStatus": "apps.reports.models.ReportVersion.Status",
+    },
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+        }
+    },
 }
 
 LOGGING = {

@@ -39,6 +39,10 @@ STATIC = (
     Check("Arrows (import-linter)", tool("lint-imports")),
     Check("Templates, format (djlint)", tool("djlint", "templates", "--check", "--quiet")),
     Check("Templates, lint (djlint)", tool("djlint", "templates", "--lint", "--quiet")),
+    Check(
+        "OpenAPI schema",
+        manage("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull),
+    ),
     Check("Migrations", manage("makemigrations", "--check", "--dry-run")),
     Check("Django's own checks", manage("check", "--fail-level", "WARNING")),
 )

@@ -20,6 +20,9 @@ _SCOPES = (
     ("/dicom-web/ws/", Scope.WORKLIST, Scope.WORKLIST),
     ("/dicom-web/", Scope.DICOMWEB_READ, Scope.DICOMWEB_WRITE),
     ("/api/v1/steps", Scope.WORKLIST, Scope.WORKLIST),
+    # Searches by name: a POST that changes nothing.
+    ("/api/v1/patients/search", Scope.API_READ, Scope.API_READ),
+    ("/api/v1/studies/search", Scope.API_READ, Scope.API_READ),
     ("/api/", Scope.API_READ, Scope.API_WRITE),
 )
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -38,7 +39,7 @@ class TokenMiddleware:
         if scope is None or scope.value not in token.scopes:
             return _insufficient(request, str(scope or ""))
         _let_in(request, token)
-        note_use(token)
+        _note_use(token)
         return self.get_response(request)
 
 
@@ -56,6 +57,13 @@ def _let_in(request: HttpRequest, token: ApiToken) -> None:
     request.COOKIES.clear()
     request.session = SessionBase()
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+
+
+def _note_use(token: ApiToken) -> None:
+    try:
+        note_use(token)
+    except OperationalError as error:  # a busy database: the next request writes it down
+        log.warning("The use of a token was not written down: %s", type(error).__name__)
 
 
 def _unknown(request: HttpRequest) -> HttpResponse:

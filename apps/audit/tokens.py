@@ -17,6 +17,7 @@ from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 
 NOTED_EVERY = 60  # seconds between two journal rows about the same wrong token
+NOTED_OF_ADDRESS = 10  # rows about one address in that time: who guesses does not fill the journal
 
 
 def make_token(
@@ -55,14 +56,25 @@ def revoke_token(token: ApiToken, *, origin: Origin) -> bool:
 
 
 def note_refusal(request: HttpRequest, secret: str) -> None:
-    """Journal that a token was refused: once a minute per token and address, by its beginning."""
+    """Journal that a token was refused, by its beginning: once a minute, of an address ten."""
     address = request.META.get("REMOTE_ADDR", "")
-    if not cache.add(f"token-refused-{address}-{digest_of(secret)[:16]}", 1, NOTED_EVERY):
+    if not _is_news(address, digest_of(secret)):
         return
     prefix = secret[:PREFIX_LENGTH] if secret.startswith(MARK) else ""
     token = ApiToken.objects.filter(digest=digest_of(secret)).first()
     origin = Origin(protocol="web", peer=prefix, address=address)
     record(Kind.API_TOKEN_REFUSED, token, origin=origin)
+
+
+def _is_news(address: str, digest: str) -> bool:
+    if not cache.add(f"token-refused-{address}-{digest[:16]}", 1, NOTED_EVERY):
+        return False
+    counted = f"tokens-refused-{address}"
+    cache.add(counted, 0, NOTED_EVERY)
+    try:
+        return cache.incr(counted) <= NOTED_OF_ADDRESS
+    except ValueError:  # its minute ended just now
+        return True
 
 
 def _record(kind: Kind, token: ApiToken, origin: Origin, details: dict[str, object]) -> None:

@@ -1,11 +1,12 @@
 """Reading devices, steps and what devices have asked for."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.utils import timezone
 
 from apps.dicom.keys import Key
 from apps.worklist.conditions import (
@@ -29,6 +30,13 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
 
 class ScheduledStepQuerySet(models.QuerySet["ScheduledStep"]):
+    def on(self, day: date) -> Self:
+        """Steps that start on a day of the site's zone."""
+        zone = timezone.get_default_timezone()
+        begins = datetime.combine(day, time(), zone)
+        ends = datetime.combine(day + timedelta(days=1), time(), zone)
+        return self.filter(starts_at__gte=begins, starts_at__lt=ends)
+
     def waiting(self) -> Self:
         """Steps still to be done: what a worklist shows."""
         return self.filter(status__in=WAITING)

@@ -10,6 +10,9 @@ from django.utils import timezone
 from apps.accounts.models import Scope, User
 from apps.audit.services import Origin
 from apps.audit.tokens import make_token
+from tests.studies.conftest import spool
+
+__all__ = ["spool"]
 
 Script = Callable[..., Client]
 

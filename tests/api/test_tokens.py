@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import time_machine
 from django.core import serializers
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -19,6 +20,13 @@ from apps.audit.tokens import revoke_token
 from tests.api.conftest import Script, script, token_of
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_cached() -> None:
+    cache.clear()
+
+
 READ, STUDIES = Scope.DICOMWEB_READ, "/dicom-web/studies"
 QUESTIONS = [
     ("GET", "/dicom-web/studies", Scope.DICOMWEB_READ),
@@ -29,7 +37,7 @@ QUESTIONS = [
     ("GET", "/api/v1/steps", Scope.WORKLIST),
     ("GET", "/api/v1/patients", Scope.API_READ),
     ("HEAD", "/api/v1/patients", Scope.API_READ),
-    ("POST", "/api/v1/orders", Scope.API_WRITE),
+    ("POST", "/api/v1/studies/1.2/match", Scope.API_WRITE),
 ]
 
 
@@ -112,6 +120,12 @@ def test_refusals_are_in_the_journal_once_a_minute(user_of: Callable[[str], User
     assert row.peer == secret[:10]
     assert row.address == "127.0.0.1"
     assert row.subject_id == str(ApiToken.objects.get().pk)
+
+
+def test_who_guesses_does_not_fill_the_journal() -> None:
+    for number in range(30):
+        script(f"opk_{number}").get(STUDIES)
+    assert Event.objects.filter(kind=Kind.API_TOKEN_REFUSED).count() == 10
 
 
 def test_that_it_was_used_is_written_once_a_minute(user_of: Callable[[str], User]) -> None:
@@ -223,3 +237,11 @@ def test_administrators_see_all_tokens_and_revoke_them(as_role: Callable[[str], 
     assert ApiToken.objects.get().revoked_at is not None
     auditor = as_role("auditor")
     assert 'value="revoke"' not in auditor.get(address).text
+
+
+def test_without_a_token_the_answer_says_what_is_wanted() -> None:
+    refused = Client().get("/api/v1/patients")
+    assert refused.status_code == 401
+    assert refused["WWW-Authenticate"] == 'Bearer realm="openpacs"'
+    assert refused["Content-Type"] == "application/problem+json"
+    assert refused.json()["status"] == 401

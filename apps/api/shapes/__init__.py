@@ -1,0 +1,1 @@
+"""What is said and answered: one shape per object, as the schema describes it."""

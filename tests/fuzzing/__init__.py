@@ -1,0 +1,1 @@
+"""Requests nobody would send, to see that nothing falls over."""
