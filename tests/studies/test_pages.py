@@ -91,7 +91,7 @@ def test_a_filter_that_makes_no_sense_is_told_and_left_out(keeper: Client) -> No
 def test_pages_follow_one_another_without_gap_or_repeat(
     keeper: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.studies.views.PAGE_SIZE", 3)
+    monkeypatch.setattr("apps.studies.services.listing.PAGE_SIZE", 3)
     days = [None, "2026-03-01", "2026-03-01", "2026-01-01", None, "2026-03-02", "2026-03-01", None]
     expected = [make_study(study_date=datetime.date.fromisoformat(d) if d else None) for d in days]
     expected.sort(
