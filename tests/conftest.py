@@ -15,6 +15,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from apps.accounts.models import User
 from apps.audit.services import Origin
+from apps.studies.services import rendering
 from tests.factories import make_user
 from tests.prepare import find_program
 
@@ -54,6 +55,13 @@ def _unconnected_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workshops_closed() -> Iterator[None]:
+    """Their processes serve all tests; at the end none is left behind."""
+    yield
+    rendering.close()
 
 
 @pytest.fixture

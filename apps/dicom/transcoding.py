@@ -49,7 +49,7 @@ def transcode(data_set: bytes, source: str, target: str) -> bytes:
         with warnings.catch_warnings():
             # What is odd about an image is no reason to keep it from those who want it.
             warnings.simplefilter("ignore")
-            dataset = _read(data_set, source)
+            dataset = read_data_set(data_set, source)
             _convert(dataset, source, target)
             return encoded(dataset, implicit_vr=target == ImplicitVRLittleEndian)
     except TranscodingError:
@@ -60,7 +60,8 @@ def transcode(data_set: bytes, source: str, target: str) -> bytes:
         raise TranscodingError(f"{type(error).__name__} while decoding or encoding") from None
 
 
-def _read(data_set: bytes, source: str) -> Dataset:
+def read_data_set(data_set: bytes, source: str) -> Dataset:
+    """A data set without preamble and file meta; raises TranscodingError, what pydicom raises."""
     if source == DeflatedExplicitVRLittleEndian:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         data_set = inflater.decompress(data_set, MOST_BYTES)

@@ -1,75 +1,163 @@
-"""Transcoding at arm's length: codecs read other people's bytes in processes of their own.
+"""Work on other people's bytes at arm's length: in processes that may die of them.
 
-The processes import this room only, no Django, so that they are small and start quickly.
+The processes (apps/dicom/workbench.py) import this room only, no Django, have no
+environment, no network and no files, and limits of memory and time. One job dies alone:
+neither its neighbours nor the process that asked notice more than an exception.
 """
 
-import multiprocessing
-import resource
+import atexit
+import contextlib
+import subprocess
+import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, cast
 
-from apps.dicom.transcoding import MOST_BYTES, TranscodingError, transcode
+from apps.dicom import parcels
+from apps.dicom.parcels import ParcelError
+from apps.dicom.transcoding import MOST_BYTES, TranscodingError
 
 PROCESSES = 2
+CPU_SECONDS = 120  # of one job, as are the others
+WALL_SECONDS = 240
+WAITING_SECONDS = 60  # for a process to be free
 MEMORY_BYTES = 6 * MOST_BYTES
-CPU_SECONDS = 120  # of one image
-IMAGES_PER_PROCESS = 500  # what a codec leaks goes with its process
+JOBS_PER_PROCESS = 500  # what a codec leaks goes with its process
+_ROOT = Path(__file__).resolve().parents[2]
+# One thread for each process: numerical libraries would start one for each core.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+
+
+class JobError(ValueError):
+    """The job cannot be done with these bytes; the message says why."""
+
+
+class JobDiedError(JobError):
+    """No answer came: the process crashed, or took too much of something."""
+
+
+class BusyError(Exception):
+    """All processes have been at work for too long; later there may be one."""
 
 
 class Workshop:
-    """Processes that transcode, started when first needed and anew after one has died."""
+    """Processes that do named jobs, started when first needed and anew after one has died.
 
-    def __init__(self) -> None:
+    `seconds` of CPU time and `memory_bytes` of address space are what one job may take.
+    `kind` is that of the bench: "pictures", or "films", which has a video codec at hand.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int = PROCESSES,
+        seconds: int = CPU_SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+        kind: str = "pictures",
+    ) -> None:
+        self._limits = {"seconds": seconds, "memory_bytes": memory_bytes}
+        self._kind = kind
+        self._wall = min(2 * seconds, WALL_SECONDS)
+        self._places = threading.BoundedSemaphore(processes)
         self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._idle: list[_Bench] = []
+        atexit.register(self.close)
+
+    def do(
+        self, job: str, arguments: dict[str, Any], contents: Sequence[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """The answer to a job of the workbench; raises JobError, BusyError."""
+        if not self._places.acquire(timeout=WAITING_SECONDS):
+            raise BusyError
+        try:
+            bench = self._take()
+            words, made = bench.do({"job": job, "arguments": arguments, **self._limits}, contents)
+            self._put_back(bench)
+        finally:
+            self._places.release()
+        if "error" in words:
+            raise JobError(str(words["error"]))
+        return words, made
 
     def transcode(self, data_set: bytes, source: str, target: str) -> bytes:
-        """Raises TranscodingError, also where no process survives the image.
-
-        One that dies takes the images of its neighbours with it: each is tried once more.
-        """
-        for _attempt in range(2):
-            pool = self._open()
-            try:
-                return pool.submit(_work, data_set, source, target).result()
-            except BrokenProcessPool:
-                self._forget(pool)
-        raise TranscodingError("the codec crashed or took too much")
+        """Raises TranscodingError, also where no process survives the image."""
+        try:
+            _, (made,) = self.do("transcode", {"source": source, "target": target}, [data_set])
+        except JobError as error:
+            raise TranscodingError(str(error)) from None
+        except BusyError:
+            raise TranscodingError("too many images at once") from None
+        return made
 
     def close(self) -> None:
-        """End the processes; the next image starts new ones."""
+        """End the processes; the next job starts new ones."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown()
+            idle, self._idle = self._idle, []
+        for bench in idle:
+            bench.close()
 
-    def _open(self) -> ProcessPoolExecutor:
+    def _take(self) -> "_Bench":
         with self._lock:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    max_workers=PROCESSES,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_limit_memory,
-                    max_tasks_per_child=IMAGES_PER_PROCESS,
-                )
-            return self._pool
+            while self._idle:
+                bench = self._idle.pop()
+                if bench.is_alive():
+                    return bench
+                bench.close()
+        return _Bench(self._kind, self._wall)
 
-    def _forget(self, pool: ProcessPoolExecutor) -> None:
+    def _put_back(self, bench: "_Bench") -> None:
+        if bench.is_worn():
+            bench.close()
+            return
         with self._lock:
-            if self._pool is pool:
-                self._pool = None
-        pool.shutdown(wait=False)
+            self._idle.append(bench)
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+class _Bench:
+    """One process and its pipes."""
 
+    def __init__(self, kind: str, wall: float) -> None:
+        self._wall = wall
+        self._left = JOBS_PER_PROCESS
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "apps.dicom.workbench", kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # codecs complain of what they read, names and all
+            cwd=_ROOT,
+            env=_ENVIRONMENT,
+        )
+        self._to = cast("IO[bytes]", self._process.stdin)
+        self._from = cast("IO[bytes]", self._process.stdout)
 
-def _work(data_set: bytes, source: str, target: str) -> bytes:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
-    # Beyond it the kernel ends the process.
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
-    return transcode(data_set, source, target)
+    def do(
+        self, words: dict[str, Any], contents: Sequence[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Send a job, wait for its answer; raises JobDiedError, the process then being gone."""
+        self._left -= 1
+        watch = threading.Timer(self._wall, self._process.kill)
+        watch.daemon = True
+        watch.start()
+        try:
+            parcels.send(self._to, words, contents)
+            return parcels.receive(self._from, most_bytes=words["memory_bytes"])
+        except (ParcelError, OSError):
+            self.close()
+            raise JobDiedError("the codec crashed or took too much") from None
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            watch.cancel()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def is_worn(self) -> bool:
+        return self._left <= 0
+
+    def close(self) -> None:
+        self._process.kill()
+        with contextlib.suppress(OSError):  # what it was sent and has not read
+            self._process.communicate()

@@ -12,6 +12,7 @@ from apps.studies.spool import Spool
 def spool(tmp_path: Path, settings: Any) -> Spool:
     """The site's spool, below a storage folder of this test alone."""
     settings.SPOOL_DIR = tmp_path / "spool"
+    settings.OPENPACS_CACHE = tmp_path / "cache"
     settings.STORAGES = {
         **settings.STORAGES,
         "dicom": {

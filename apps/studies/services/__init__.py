@@ -11,12 +11,7 @@ from apps.studies.services.correcting import (
     correctable,
     undo_correction,
 )
-from apps.studies.services.filters import (
-    NameTakenError,
-    choose_filter,
-    remove_filter,
-    save_filter,
-)
+from apps.studies.services.filters import NameTakenError, choose_filter, remove_filter, save_filter
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.labelling import (
     UnusableLabelError,
@@ -32,7 +27,13 @@ from apps.studies.services.matching import (
     unmatch_study,
 )
 from apps.studies.services.narrowing import Wanted
-from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
+from apps.studies.services.outgoing import (
+    Outgoing,
+    corrected_header,
+    header_json,
+    outgoing,
+    outgoing_file,
+)
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.settling import settle_study
@@ -74,6 +75,7 @@ __all__ = [
     "correct_by_hand",
     "correct_study",
     "correctable",
+    "corrected_header",
     "discard_file",
     "drop_newcomer",
     "follow_patient",

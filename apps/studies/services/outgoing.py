@@ -104,9 +104,10 @@ def file_meta(instance: Instance) -> bytes:
     return stored_files().read(instance.file_name, 132, start - 132)
 
 
-def corrected_header(instance: Instance) -> bytes:
-    """The header of an instance as kept in its row, corrections made."""
-    data = zstandard.decompress(instance.header)
+def corrected_header(instance: Instance, data: bytes | None = None) -> bytes:
+    """The header of an instance as kept in its row (`data`, if at hand), corrections made."""
+    if data is None:
+        data = zstandard.decompress(instance.header)
     if not instance.overlay:
         return data
     explicit_vr = explicit(instance.transfer_syntax_uid)

@@ -1,0 +1,167 @@
+"""From stored values to grey levels: modality, VOI and presentation (PS3.3 C.11, PS3.4 N.2)."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+from apps.dicom.rendering.options import LINEAR, LINEAR_EXACT, SIGMOID, Window
+from apps.dicom.rendering.reading import Frame
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.uint8]
+WHITE = 255
+_FUNCTIONS = {"LINEAR": LINEAR, "LINEAR_EXACT": LINEAR_EXACT, "SIGMOID": SIGMOID}
+_STEEPEST = 500.0  # exponents beyond it are black or white anyhow
+
+
+def grey_levels(frame: Frame, window: Window | None) -> Levels:
+    """Rows x columns of 0 (black) to 255 (white); without `window` by what the header says."""
+    values = frame.values
+    if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+        return _by_table(frame, window)
+    stored = values.astype(np.float64)
+    seen = np.isfinite(stored) & ~_padding(stored, frame.dataset)
+    return _shown(stored, seen, frame, window)
+
+
+def windowed(values: Floats, window: Window) -> Floats:
+    """Values after VOI LUT functions, 0 to 255 (PS3.3 C.11.2.1.2.1, C.11.2.1.3)."""
+    center, width = window.center, window.width
+    if window.function == SIGMOID:
+        slope = np.clip(-4 * (values - center) / width, -_STEEPEST, _STEEPEST)
+        return np.asarray(WHITE / (1 + np.exp(slope)))
+    if window.function == LINEAR and width >= 1:
+        center, width = center - 0.5, width - 1
+    if width == 0:
+        return np.where(values <= center, 0.0, WHITE)
+    return np.asarray(np.clip((values - center) / width + 0.5, 0, 1) * WHITE)
+
+
+def group_of(frame: Frame, name: str) -> Dataset | None:
+    """The functional group of a frame, its own or that of all frames (PS3.3 C.7.6.16)."""
+    own = frame.dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = frame.dataset.get("SharedFunctionalGroupsSequence") or []
+    for groups in (own[frame.number - 1 : frame.number], shared[:1]):
+        for group in groups:
+            if found := group.get(name):
+                return Dataset(found[0])
+    return None
+
+
+def _by_table(frame: Frame, window: Window | None) -> Levels:
+    """What becomes of every value that can be, then of each pixel by looking it up."""
+    cells = frame.values.view(f"u{frame.values.dtype.itemsize}")
+    stored = _meanings(frame.dataset, cells.dtype.itemsize * 8)
+    seen = np.zeros(stored.shape, np.bool_)
+    seen[cells] = True
+    seen &= ~_padding(stored, frame.dataset)
+    if int(frame.dataset.get("BitsStored") or 16) <= 8:
+        seen[:] = True  # few levels mean themselves
+    table = _shown(stored, seen, frame, window)
+    return np.asarray(table[cells])
+
+
+def _meanings(dataset: Dataset, allocated: int) -> Floats:
+    """The number that each content of a cell stands for (PS3.5 8.1.1)."""
+    stored = min(max(int(dataset.get("BitsStored") or allocated), 1), allocated)
+    lowest = min(max(int(dataset.get("HighBit") or stored - 1), stored - 1), allocated - 1)
+    cells = np.arange(1 << allocated) >> (lowest + 1 - stored) & (1 << stored) - 1
+    if dataset.get("PixelRepresentation") == 1:
+        cells = np.where(cells >> (stored - 1), cells - (1 << stored), cells)
+    return cells.astype(np.float64)
+
+
+def _padding(stored: Floats, dataset: Dataset) -> NDArray[np.bool_]:
+    """Which values stand for nothing (PS3.3 C.7.5.1.1.2)."""
+    first = _number(dataset, "PixelPaddingValue")
+    if first is None:
+        return np.zeros(stored.shape, np.bool_)
+    last = _number(dataset, "PixelPaddingRangeLimit")
+    first, last = sorted((first, first if last is None else last))
+    return np.asarray((stored >= first) & (stored <= last))
+
+
+def _shown(stored: Floats, seen: NDArray[np.bool_], frame: Frame, window: Window | None) -> Levels:
+    """Levels for values, of which those `seen` are in the image."""
+    values = _measured(stored, frame)
+    window = window or _own_window(frame)
+    if window:
+        levels = windowed(values, window)
+    else:
+        tabled = _by_own_table(values, frame)
+        levels = _full_range(values, seen) if tabled is None else tabled
+    levels = np.nan_to_num(levels, nan=0.0)
+    return (WHITE - levels if _is_inverted(frame.dataset) else levels).round().astype(np.uint8)
+
+
+def _measured(stored: Floats, frame: Frame) -> Floats:
+    """The modality transformation (PS3.3 C.11.1; per frame C.7.6.16.2.9)."""
+    if group := group_of(frame, "PixelValueTransformationSequence"):
+        return _rescaled(stored, group)
+    if frame.dataset.get("ModalityLUTSequence"):
+        return np.asarray(apply_modality_lut(stored.astype(np.int64), frame.dataset), np.float64)
+    return _rescaled(stored, frame.dataset)
+
+
+def _rescaled(stored: Floats, scope: Dataset) -> Floats:
+    slope, intercept = _number(scope, "RescaleSlope"), _number(scope, "RescaleIntercept")
+    if slope is None or intercept is None:
+        return stored
+    with np.errstate(all="ignore"):
+        return stored * slope + intercept
+
+
+def _own_window(frame: Frame) -> Window | None:
+    """The first window of the header that is one (PS3.3 C.11.2.1.2; per frame C.7.6.16.2.10)."""
+    scope = group_of(frame, "FrameVOILUTSequence") or frame.dataset
+    center, width = _number(scope, "WindowCenter"), _number(scope, "WindowWidth")
+    if center is None or width is None or width <= 0:
+        return None
+    name = str(scope.get("VOILUTFunction") or "LINEAR").strip()
+    return Window(center, width, _FUNCTIONS.get(name, LINEAR))
+
+
+def _by_own_table(values: Floats, frame: Frame) -> Floats | None:
+    tables = frame.dataset.get("VOILUTSequence")
+    if not tables:
+        return None
+    scope = Dataset()
+    scope.VOILUTSequence = tables
+    # Its first value is signed where the pixels are, or may be after the modality's step.
+    scope.PixelRepresentation = int(values.min() < 0)
+    found = apply_voi(values.round().astype(np.int64), scope).astype(np.float64)
+    bits = int(tables[0].LUTDescriptor[2])
+    return np.asarray(np.clip(found / ((1 << min(max(bits, 1), 16)) - 1), 0, 1) * WHITE)
+
+
+def _full_range(values: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """Without any window: from the lowest to the highest value in the image."""
+    found = values[seen]
+    lowest, highest = (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
+    if not highest > lowest:
+        return np.zeros_like(values)
+    middle = lowest / 2 + highest / 2
+    return windowed(values, Window(middle, highest - lowest, LINEAR_EXACT))
+
+
+def _is_inverted(dataset: Dataset) -> bool:
+    """PS3.3 C.7.6.3.1.2, C.11.6: one of the two is enough, both say the same."""
+    shape = str(dataset.get("PresentationLUTShape"))
+    return shape == "INVERSE" or str(dataset.PhotometricInterpretation) == "MONOCHROME1"
+
+
+def _number(scope: Dataset, name: str) -> float | None:
+    """The first value, where it is a number one can reckon with."""
+    value: Any = scope.get(name)
+    if isinstance(value, MultiValue):
+        value = value[0] if len(value) else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
