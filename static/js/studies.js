@@ -211,7 +211,7 @@ const modality = document.querySelector(".studies-modality");
 modality.addEventListener("change", () => {
   const chosen = [...modality.querySelectorAll(":checked")].map((box) => box.value);
   const summary = modality.querySelector("summary");
-  summary.firstChild.textContent = chosen.length ? `${chosen.join(" ")} ` : summary.dataset.all;
+  summary.firstChild.textContent = chosen.length ? `${chosen.join(" ")} ` : summary.dataset.any;
 });
 
 for (const box of results.querySelectorAll("[data-tick]:checked")) tick(box.closest("[data-row]"), true);

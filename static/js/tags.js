@@ -4,7 +4,7 @@ const field = document.querySelector("[data-tag-filter]");
 const count = document.querySelector("[data-tag-count]");
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 const tags = [...document.querySelectorAll("[data-tag]")].map((element) => {
-  const own = element.querySelector(".tag");
+  const own = element.querySelector(".tag-row");
   return { element, text: plain(own.textContent.replace(/\s+/g, " ")) };
 });
 
@@ -46,7 +46,7 @@ document.addEventListener("click", async (event) => {
     icon.className = "ti ti-check";
   } catch {
     // Without a secure connection browsers copy only what is selected.
-    getSelection().selectAllChildren(button.closest(".tag").querySelector(".tag-value"));
+    getSelection().selectAllChildren(button.closest(".tag-row").querySelector(".tag-value"));
     icon.className = "ti ti-alert-circle";
   }
   setTimeout(() => (icon.className = "ti ti-copy"), 1500);
