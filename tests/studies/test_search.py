@@ -9,8 +9,7 @@ from django.db import models
 from apps.audit.services import Origin
 from apps.dicom.keys import BadKeyError, Terms, make_key
 from apps.studies.models import Instance, Series, Study
-from apps.studies.services import Wanted, list_studies
-from apps.studies.services import store_instances
+from apps.studies.services import Wanted, list_studies, store_instances
 from apps.studies.spool import Spool
 from tests.dicom.objects import ct_image, part10
 
