@@ -1,6 +1,7 @@
 """Reading reports."""
 
 import datetime
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -36,6 +37,14 @@ class ReportQuerySet(models.QuerySet["Report"]):
     def owned_by(self, user: User) -> Self:
         """A referrer's own reports, once final."""
         return self.filter(order__referrer__user=user, status__in=RELEASED)
+
+    def of_studies(self, studies: Iterable[int]) -> dict[int, "Report"]:
+        """The report of each of these studies, the later one where there are several."""
+        column = "order__procedures__studies"
+        pairs = self.filter(**{f"{column}__in": list(studies)}).order_by("id")
+        keys = dict(pairs.values_list(column, "pk"))
+        found = self.in_bulk(set(keys.values()))
+        return {study: found[report] for study, report in keys.items()}
 
     def to_read(self) -> Self:
         """Reports that still need a radiologist."""

@@ -21,6 +21,7 @@ urlpatterns = [
     path("<int:pk>/addendum/", writes(views.addendum), name="addendum"),
     path("<int:pk>/template/", writes(views.template_text), name="template-text"),
     path("<int:pk>/versions/<int:number>.pdf", reads(views.pdf), name="pdf"),
+    path("studies/", allows(Action.VIEW, Noun.STUDY)(views.study_states), name="study-states"),
     path(
         "orders/<int:order>/",
         allows(Action.VIEW, Noun.ORDER)(views.order_report),

@@ -20,6 +20,7 @@ from apps.reports import services
 from apps.reports.forms import AddendumForm, ReportForm, SignForm
 from apps.reports.models import Report, ReportTemplate, ReportVersion
 from apps.reports.querysets import RELEASED
+from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
 
 Status = Report.Status
@@ -209,6 +210,18 @@ def order_report(request: HttpRequest, order: int) -> HttpResponse:
         "may_write": can(request.user, Action.CHANGE, Report),
     }
     return render(request, "reports/_order_report.html", context)
+
+
+@require_GET
+def study_states(request: HttpRequest) -> HttpResponse:
+    """The states of the reports of studies (`study`), each to be put beside its study."""
+    chosen = chosen_studies(visible(request.user, Study), request.GET.getlist("study"))
+    rows: Any = visible(request.user, Report)
+    context = {
+        "states": list(rows.of_studies(one.pk for one in chosen.studies).items()),
+        "may_write": can(request.user, Action.CHANGE, Report),
+    }
+    return render(request, "reports/_study_states.html", context)
 
 
 def _report(request: HttpRequest, pk: int) -> Report:

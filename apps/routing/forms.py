@@ -22,6 +22,29 @@ def destinations() -> QuerySet[Device]:
     return Device.objects.filter(may_receive=True, active=True).order_by("name")
 
 
+class SendSeveralForm(forms.Form):
+    """Where several studies go."""
+
+    destination = forms.ModelChoiceField(
+        label=_("To"),
+        queryset=Device.objects.none(),
+        empty_label=_("Choose a device"),
+        widget=forms.Select(attrs=SELECT),
+        error_messages={"invalid_choice": _("This device may not be sent images.")},
+    )
+    # The same form sent twice is one request.
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields
+        fields["destination"].queryset = destinations()
+
+    def key_for(self, study: Study) -> uuid.UUID:
+        """A request of its own for every study."""
+        return uuid.uuid5(self.cleaned_data["key"], str(study.pk))
+
+
 class SendForm(forms.Form):
     """Where a study goes, and which of its series; none chosen: all."""
 

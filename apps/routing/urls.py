@@ -18,6 +18,7 @@ urlpatterns = [
     path("<int:pk>/again/", changes(views.again), name="again"),
     path("<int:pk>/destination/", changes(views.elsewhere), name="destination"),
     path("<int:pk>/drop/", allows(Action.DELETE, Noun.TRANSFER)(views.let_go), name="drop"),
+    path("studies/", allows(Action.EXPORT, Noun.STUDY)(views.send_several), name="send-several"),
     path("studies/<int:study>/", reads(views.study_panel), name="study"),
     path("studies/<int:study>/list/", reads(views.study_transfers), name="study-transfers"),
     path("studies/<int:study>/send/", allows(Action.EXPORT, Noun.STUDY)(views.send), name="send"),

@@ -8,14 +8,21 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.policy import Action, can, visible
 from apps.audit.services import origin_of
 from apps.routing.answers import plain
-from apps.routing.forms import DestinationForm, DropForm, SendForm, TransferFilterForm
+from apps.routing.forms import (
+    DestinationForm,
+    DropForm,
+    SendForm,
+    SendSeveralForm,
+    TransferFilterForm,
+)
 from apps.routing.models import Transfer
 from apps.routing.services import SendingRefused, ask_to_send, change_destination, drop, send_again
+from apps.studies.chosen import Result, chosen_studies
 from apps.studies.models import Study
 from apps.worklist.models import Device
 
@@ -125,6 +132,32 @@ def send(request: HttpRequest, study: int) -> HttpResponse:
         return redirect("studies:detail", study)
     _send(request, found, **form.cleaned_data)
     return redirect("studies:detail", study)
+
+
+@require_http_methods(["GET", "POST"])
+def send_several(request: HttpRequest) -> HttpResponse:
+    """GET says how many studies (`study`) it is and asks where to; POST sends and tells of each."""
+    given = request.POST if request.method == "POST" else request.GET
+    chosen = chosen_studies(visible(request.user, Study), given.getlist("study"))
+    form = SendSeveralForm(request.POST or None)
+    context: dict[str, Any] = {"chosen": chosen, "form": form}
+    if request.method == "POST" and form.is_valid():
+        context["results"] = [_sent(request, form, study) for study in chosen.studies]
+    code = 422 if form.errors else 200
+    return render(request, "routing/send_several.html", context, status=code)
+
+
+def _sent(request: HttpRequest, form: SendSeveralForm, study: Study) -> Result:
+    if study.status == Study.Status.REJECTED:
+        return Result(study, done=False, text=_("It is rejected, and so not sent."))
+    device = form.cleaned_data["destination"]
+    key, origin = form.key_for(study), origin_of(request)
+    try:
+        queued = ask_to_send(study, destinations=[device], key=key, origin=origin)
+    except SendingRefused as refusal:
+        return Result(study, done=False, text=str(refusal))
+    said = _("It is being sent to %(device)s.") if queued else _("It was asked for already.")
+    return Result(study, done=True, text=said % {"device": device})
 
 
 def _send(

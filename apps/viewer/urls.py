@@ -11,6 +11,7 @@ may_view = allows(Action.VIEW, Noun.STUDY)
 urlpatterns = [
     path("", may_view(views.page), name="page"),
     path("app-config.js", may_view(views.config), name="config"),
+    path("open/", may_view(views.open_several), name="open-several"),
     path("open/<str:study_instance_uid>/", may_view(views.open_study), name="open"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from csp.decorators import csp
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,11 +16,13 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.policy import Action, Noun, can, visible
 from apps.audit.services import origin_of
+from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
 from apps.studies.services import note_viewing
 from apps.viewer.headers import VIEWER_POLICY
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
+AT_ONCE = 10  # studies that are opened together
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
 
 
@@ -79,3 +81,14 @@ def open_study(request: HttpRequest, study_instance_uid: str) -> HttpResponseBas
     study = get_object_or_404(visible(request.user, Study), study_instance_uid=study_instance_uid)
     address = reverse("viewer:page") + "viewer"
     return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': study.study_instance_uid})}")
+
+
+@require_safe
+def open_several(request: HttpRequest) -> HttpResponseBase:
+    """Send the user to the viewer with several studies, named by their keys (`study`), open."""
+    chosen = chosen_studies(visible(request.user, Study), request.GET.getlist("study")[:AT_ONCE])
+    if not chosen.studies:
+        raise Http404
+    uids = [study.study_instance_uid for study in chosen.studies]
+    address = reverse("viewer:page") + "viewer"
+    return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': ','.join(uids)})}")

@@ -11,12 +11,7 @@ from apps.studies.services.correcting import (
     correctable,
     undo_correction,
 )
-from apps.studies.services.filters import (
-    NameTakenError,
-    choose_filter,
-    remove_filter,
-    save_filter,
-)
+from apps.studies.services.filters import NameTakenError, choose_filter, remove_filter, save_filter
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.labelling import (
     UnusableLabelError,

@@ -3,7 +3,7 @@
 import base64
 import logging
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydicom.datadict import (
@@ -77,7 +77,8 @@ def header_tree(instance: Instance, *, whole: bool = False) -> Tree:
     builder = _Builder(items=MOST if whole else ITEMS)
     shown = header_json(instance, _path_itself)
     sent = sent_json(instance, _path_itself) if instance.overlay else shown
-    meta = builder.level(_meta(instance), None, "")
+    # Values of the file meta information have no address of their own.
+    meta = tuple(replace(one, bulk="") for one in builder.level(_meta(instance), None, ""))
     attributes = builder.level(shown, sent if instance.overlay else None, "")
     if instance.rows:
         attributes += (builder.pixels(),)

@@ -82,7 +82,7 @@ def _identity(study: Study) -> tuple[str, ...]:
         study.shown_name,
         study.patient_identifier,
         study.patient_identifier_issuer,
-        study.patient_birth_date,
+        study.shown_birth_date,
         study.patient_sex,
     )
 

@@ -58,10 +58,11 @@ def study_list(request: HttpRequest) -> HttpResponse:
     context = {**_found(request, form, after), "newest": newest}
     if fragment and after:
         return render(request, "studies/_rows.html", context)
+    context |= _frame(form)
     if fragment:
-        answer = render(request, "studies/_results.html", {**context, **_frame(request, form)})
-        return replace_url(answer, _address(form))
-    return render(request, "studies/study_list.html", {**context, **_frame(request, form)})
+        return replace_url(render(request, "studies/_results.html", context), _address(form))
+    context |= _surroundings(request, form)
+    return render(request, "studies/study_list.html", context)
 
 
 @require_GET
@@ -107,17 +108,23 @@ def _found(request: HttpRequest, form: StudySearchForm, after: str) -> dict[str,
     }
 
 
-def _frame(request: HttpRequest, form: StudySearchForm) -> dict[str, Any]:
-    """What stands around the rows."""
-    usable = SavedFilter.objects.usable_by(request.user)
+def _frame(form: StudySearchForm) -> dict[str, Any]:
+    """What a search changes around the rows."""
     return {
         "form": form,
+        "query": form.query,
         "heads": {
             "date": Head(_("Date"), "date", form.order),
             "name": Head(_("Patient"), "name", form.order),
             "received": Head(_("Received"), "received", form.order),
         },
-        "query": form.query,
+    }
+
+
+def _surroundings(request: HttpRequest, form: StudySearchForm) -> dict[str, Any]:
+    """What stands around the list whatever is searched."""
+    usable = SavedFilter.objects.usable_by(request.user)
+    return {
         "filters": usable.select_related("owner"),
         "default": DefaultFilter.objects.filter(user=request.user).first(),
         "save_form": SaveFilterForm(initial={"query": form.query}),
