@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("viewer/", include("apps.viewer.urls")),
     path("dicom-web/", include("apps.dicomweb.urls")),
     path("studies/", include("apps.studies.urls")),
+    path("exports/", include("apps.exports.urls")),
     path("quality/", include("apps.quality.urls")),
     path("reports/", include("apps.reports.urls")),
     path("archives/", include("apps.dimse.urls")),

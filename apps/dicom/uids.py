@@ -5,6 +5,9 @@ import uuid
 
 # PS3.5 9.1 allows 64 characters; makers exist who wrote a few more into instances and series.
 LONGEST_SENT = 128
+# Who wrote a file or an association (PS3.7 D.3.3.2).
+IMPLEMENTATION_UID = "2.25.305663523887491605014421058460515682920"
+IMPLEMENTATION_VERSION = "OPENPACS_0_1"
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 

@@ -4,12 +4,11 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from apps.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from apps.dimse import proposals
 from apps.dimse.proposals import Proposal
 from apps.dimse.wire import ASSOCIATE_AC, ASSOCIATE_RJ, HEADER
 
-IMPLEMENTATION_UID = "2.25.305663523887491605014421058460515682920"
-IMPLEMENTATION_VERSION = "OPENPACS_0_1"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 PROTOCOL_VERSION = 1
 ACCEPTED, USER_REJECTION, ABSTRACT_UNKNOWN, TRANSFER_UNKNOWN = 0, 1, 3, 4

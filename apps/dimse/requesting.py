@@ -17,6 +17,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
+from apps.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from apps.dimse import negotiation, tls, wire
 from apps.dimse.association import Association
 from apps.dimse.limits import DEFAULT_LIMITS, Limits
@@ -113,9 +114,9 @@ def _associate_rq(device: Device, wanted: Sequence[Wanted], max_pdu: int) -> byt
     primitive.presentation_context_definition_list = contexts
     length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
     length.maximum_length_received = max_pdu
-    implementation.implementation_class_uid = negotiation.IMPLEMENTATION_UID
+    implementation.implementation_class_uid = IMPLEMENTATION_UID
     version = ImplementationVersionNameNotification()
-    version.implementation_version_name = negotiation.IMPLEMENTATION_VERSION
+    version.implementation_version_name = IMPLEMENTATION_VERSION
     primitive.user_information = [length, implementation, version]
     encoded: bytes = A_ASSOCIATE_RQ(primitive).encode()
     return encoded
