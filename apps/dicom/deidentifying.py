@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag
@@ -30,7 +31,7 @@ from apps.dicom.confidentiality import (
     content_rule,
 )
 from apps.dicom.private import is_safe_private
-from apps.dicom.scrubbing import scrubbed, shifted, telling_words, without_words
+from apps.dicom.scrubbing import MASK, scrubbed, shifted, telling_words, without_words
 
 REMOVED = "REMOVED"
 MOST_DAYS = 3650
@@ -39,6 +40,9 @@ _REGISTERED = "1.2.840.10008."  # UIDs of the standard name nobody
 # Ends of keywords of UIDs that say what something is, not which one it is.
 _KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "ResourceUID")
 _PIXEL_GROUP = 0x7FE0
+# Coded values of these groups say how the rest is read; of others they may be typed by hand.
+_STRUCTURE = (0x0002, 0x0028)
+_LETTERS = 4
 _FREE_TEXT = frozenset({"LT", "ST", "UT", "UC", "UR"})
 _SHORT_TEXT = frozenset({"AE", "LO", "SH"})
 _MOMENTS = frozenset({"DA", "DT", "TM"})
@@ -73,6 +77,11 @@ class _Run:
     days: int
     words: frozenset[str]
     changes: list[Change] = field(default_factory=list)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Those words that are no number and no abbreviation."""
+        return frozenset(word for word in self.words if len(word) >= _LETTERS and word.isalpha())
 
 
 class Deidentifier:
@@ -177,6 +186,8 @@ class Deidentifier:
             self._clean(element, run)
         elif element.VR in _FREE_TEXT | _SHORT_TEXT:
             _each(element, lambda text: without_words(text, run.words))
+        elif element.VR == "CS" and element.tag.group not in _STRUCTURE:
+            _each(element, lambda text: without_words(text, run.names).replace(MASK, "X"))
 
     def _clean(self, element: DataElement, run: _Run) -> None:
         if element.VR in ("DA", "DT"):

@@ -71,7 +71,9 @@ def radiologist(db: None) -> User:
 def ask(radiologist: User) -> Ask:
     """An export that somebody asked for; `make_due` makes it."""
 
-    def asked(*studies: Study, kind: str = "zip", user: User | None = None, **options: Any) -> Export:
+    def asked(
+        *studies: Study, kind: str = "zip", user: User | None = None, **options: Any
+    ) -> Export:
         profile = options.pop("profile", None)
         if kind == "anonymised" and profile is None:
             profile = Profile.objects.get(name="Basic Profile")
