@@ -68,7 +68,7 @@ class Action(enum.Enum):
     MAP = "U"
 
 
-# Of a compound the choice that keeps every object valid, whatever its attributes' types are.
+# Of a compound the choice that keeps objects valid, whatever the type of the attribute is.
 _RESOLVED = {
     "X/Z": Action.EMPTY,
     "X/D": Action.DUMMY,
@@ -76,6 +76,8 @@ _RESOLVED = {
     "X/Z/D": Action.DUMMY,
     "X/Z/U*": Action.MAP,
 }
+# Referenced Study Sequence may be left away nearly everywhere, and be empty nearly nowhere.
+_REMOVED_RATHER = frozenset({"00081110"})
 
 
 class Rule(NamedTuple):
@@ -122,7 +124,8 @@ def _contents() -> dict[tuple[str, str], Rule]:
 
 def _rule(row: dict[str, str]) -> Rule:
     options = {option: _action(row[option]) for option in Option if row.get(option)}
-    return Rule(_action(row["basic"]), options)
+    removed = row.get("tag") in _REMOVED_RATHER
+    return Rule(Action.REMOVE if removed else _action(row["basic"]), options)
 
 
 def _action(code: str) -> Action:
