@@ -57,6 +57,7 @@ SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 EXPORTS_DIR = OPENPACS_HOME / "exports"
 OPENPACS_EXPORT_DAYS = env.int("OPENPACS_EXPORT_DAYS", default=7)  # how long exports are kept
 OPENPACS_CACHE = OPENPACS_HOME / "cache"  # thumbnails; may be emptied at any time
+OPENPACS_CACHE_BYTES = env.int("OPENPACS_CACHE_BYTES", default=4 << 30)
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
 # What an order corrects in its images, of all that apps/studies/services/coercing.py names.
 _COERCED = "PatientID IssuerOfPatientID PatientName PatientBirthDate PatientSex"
@@ -206,6 +207,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is for every process
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "apps.studies.tasks.*_thumbnails": {"queue": "default"},
     "apps.studies.tasks.*": {"queue": "ingest"},
     "apps.dimse.tasks.*": {"queue": "outbound"},
     "apps.exports.tasks.*": {"queue": "outbound"},
@@ -223,6 +225,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apps.studies.tasks.settle_quiet_studies",
         "schedule": 5.0,
     },
+    "trim-thumbnails": {"task": "apps.studies.tasks.trim_thumbnails", "schedule": 3600.0},
     "forget-worklist-queries": {
         "task": "apps.worklist.tasks.forget_worklist_queries",
         "schedule": 3600.0,
@@ -244,11 +247,27 @@ for sweep in CELERY_BEAT_SCHEDULE.values():
 # --- The wiring of the hospital: which journal rows start which work ----------------
 AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "study-matched": ["apps.reports.tasks.prepare_report", "apps.routing.tasks.route_study"],
-    "study-complete": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
-    "study-extended": ["apps.routing.tasks.route_study", "apps.routing.tasks.tell_availability"],
+    "study-complete": [
+        "apps.routing.tasks.route_study",
+        "apps.routing.tasks.tell_availability",
+        "apps.dicomweb.tasks.keep_study_metadata",
+        "apps.studies.tasks.make_thumbnails",
+    ],
+    "study-extended": [
+        "apps.routing.tasks.route_study",
+        "apps.routing.tasks.tell_availability",
+        "apps.dicomweb.tasks.keep_study_metadata",
+        "apps.studies.tasks.make_thumbnails",
+    ],
     "patient-updated": ["apps.studies.tasks.follow_patients"],
-    "study-corrected": ["apps.studies.tasks.keep_overlay"],
-    "correction-undone": ["apps.studies.tasks.keep_overlay"],
+    "study-corrected": [
+        "apps.studies.tasks.keep_overlay",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
+    "correction-undone": [
+        "apps.studies.tasks.keep_overlay",
+        "apps.dicomweb.tasks.keep_study_metadata",
+    ],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],

@@ -18,6 +18,14 @@ from pydicom.uid import (
 SPECTRAL, PROGRESSIVE = "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"
 _ALWAYS_LOSSY = frozenset(map(str, (JPEGBaseline8Bit, JPEGExtended12Bit, SPECTRAL, PROGRESSIVE)))
 _MAYBE_LOSSY = _ALWAYS_LOSSY | {str(JPEGLSNearLossless), str(JPEG2000), str(HTJ2K)}
+# What there is a decoder for.
+DECODABLE = frozenset(
+    [
+        *(f"1.2.840.10008.1.2.4.{one}" for one in (50, 51, 53, 55, 57, 70, 80, 81, 90, 91)),
+        *(f"1.2.840.10008.1.2.4.{one}" for one in (201, 202, 203)),
+        "1.2.840.10008.1.2.5",
+    ]
+)
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
 
 

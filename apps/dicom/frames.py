@@ -79,6 +79,11 @@ def _encapsulated(
     )
 
 
+def fragments(buffer: Buffer, position: int) -> list[tuple[int, int]]:
+    """(offset, length) of each fragment of encapsulated pixel data, frames apart or not."""
+    return _fragments(buffer, position)[1:]
+
+
 def _fragments(buffer: Buffer, position: int) -> list[tuple[int, int]]:
     """(offset, length) of the basic offset table and each fragment; a cut file ends the list."""
     found: list[tuple[int, int]] = []

@@ -41,6 +41,7 @@ _LONG_VRS = frozenset(
 )
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _PIXEL_GROUP = 0x7FE0
+_BIG_PIXELS = b"\x7f\xe0\0\x10"  # the tag of pixel data in big endian
 _PREAMBLE = 128
 _EXPLICIT = struct.Struct("<HH2sH")
 _IMPLICIT = struct.Struct("<HHL")
@@ -77,7 +78,7 @@ class Header:
     file as bulk). `data` is the data set up to the pixel data in `encoding`, bulk values
     emptied; `bulk` lists (tag, VR, offset, length) of those in the file. `pixels` is the
     pixel data element with offsets into the file, None where there is none or where the
-    file is deflated.
+    file is deflated; `pixel_vr` is its VR, empty only where there is none.
     """
 
     transfer_syntax_uid: str
@@ -87,6 +88,7 @@ class Header:
     data: bytes = b""
     bulk: list[tuple[int, str, int, int]] = field(default_factory=list)
     pixels: Element | None = None
+    pixel_vr: str = ""
 
     def text(self, tag: int) -> str:
         """A value as text, all values of it, padding removed."""
@@ -145,6 +147,17 @@ def elements(
         element = _element(buffer, position, explicit_vr)
         yield element
         position = _after(buffer, element, end, explicit_vr, depth)
+
+
+def spans(
+    buffer: Buffer, start: int, end: int, *, explicit_vr: bool
+) -> Iterator[tuple[Element, int]]:
+    """As `elements`, each with the offset behind it; what is left over is a WalkError."""
+    position = start
+    while position < end:
+        element = _element(buffer, position, explicit_vr)
+        position = _after(buffer, element, end, explicit_vr, 0)
+        yield element, position
 
 
 def items(
@@ -262,6 +275,7 @@ def _read_dataset(buffer: Buffer, header: Header) -> Header:
         element = _element(buffer, position, explicit_vr)
         if element.tag in PIXEL_TAGS:
             header.pixels = element
+            header.pixel_vr = _pixel_vr(element.tag, element.vr) if element.length else ""
             break
         following = _after(buffer, element, size, explicit_vr, 0)
         if _is_bulk(element):
@@ -273,6 +287,10 @@ def _read_dataset(buffer: Buffer, header: Header) -> Header:
         position = following
     header.data = b"".join([*kept, bytes(buffer[copied:position])])
     return header
+
+
+def _pixel_vr(tag: int, vr: bytes) -> str:
+    return {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(tag) or vr.decode() or "OW"
 
 
 def _explicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
@@ -372,6 +390,10 @@ def _second_opinion(buffer: Buffer) -> tuple[Header, bool]:
     header.dataset_offset = _behind_meta(buffer)
     header.bulk = [(tag, vr, NOT_IN_FILE, length) for tag, vr, _, length in header.bulk]
     header.pixels = _pixels_at(buffer, stopped, dataset)
+    if header.pixels:
+        header.pixel_vr = _pixel_vr(header.pixels.tag, header.pixels.vr)
+    elif bytes(buffer[stopped : stopped + 4]) == _BIG_PIXELS:
+        header.pixel_vr = _pixel_vr(0x7FE00010, bytes(buffer[stopped + 4 : stopped + 6]))
     return header, dataset.original_encoding[0] == (syntax == IMPLICIT_LITTLE)
 
 

@@ -69,6 +69,33 @@ def to_json(
     return made
 
 
+class Reader:
+    """Reads elements of the top level one by one, in their order.
+
+    `buffer` may be replaced by that of another header in which what governs the reading
+    (character set, signedness, private creators) is the same.
+    """
+
+    def __init__(
+        self, buffer: Buffer, *, explicit_vr: bool, bulk_uri: Callable[[str], str]
+    ) -> None:
+        self._level = _Level(buffer, explicit_vr, bulk_uri, python_encodings(""))
+
+    @property
+    def buffer(self) -> Buffer:
+        return self._level.buffer
+
+    @buffer.setter
+    def buffer(self, buffer: Buffer) -> None:
+        self._level.buffer = buffer
+
+    def read(self, element: Element, end: int) -> dict[str, Any]:
+        return _element(self._level, element, end)
+
+    def vr_of(self, element: Element) -> str:
+        return element.vr.decode() or _known_vr(element.tag, self._level)
+
+
 def find_value(data: Buffer, path: str, *, explicit_vr: bool) -> tuple[str, bytes] | None:
     """VR and bytes of the value at a bulk data path; None where there is none."""
     start, end = 0, len(data)

@@ -34,6 +34,8 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "transcode": _transcode,
     "picture": jobs.picture,
     "film": jobs.film,
+    "poster": jobs.poster,
+    "sign": jobs.sign,
     "report": jobs.report,
     "confinement": _confinement,
 }
@@ -77,9 +79,9 @@ def _answer(job: str, arguments: dict[str, Any], contents: Sequence[bytes]) -> M
     except (TranscodingError, jobs.RenderingError) as error:
         return {"error": str(error)}, []
     except (RecursionError, MemoryError) as error:
-        return {"error": type(error).__name__}, []
+        return {"error": f"it takes too much to decode ({type(error).__name__})"}, []
     except Exception as error:  # noqa: BLE001 - codecs raise whatever bytes make them raise
-        return {"error": f"{type(error).__name__} while decoding"}, []
+        return {"error": f"it cannot be decoded ({type(error).__name__})"}, []
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +32,24 @@ class UnsupportedMediaError(ValueError):
     """The body is of a type that is not taken."""
 
 
+class GoneError(Exception):
+    """What was asked for was here and has been taken away."""
+
+
 STATUS: dict[type[Exception], int] = {
     BadRequestError: 400,
     BadKeyError: 400,
     PermissionDenied: 403,
     Http404: 404,
     NotAcceptableError: 406,
+    GoneError: 410,
     RequestDataTooBig: 413,
     UnsupportedMediaError: 415,
+    NotRenderableError: 422,
     UnreadableError: 500,
     FileNotFoundError: 500,
     OSError: 503,
+    BusyError: 503,
     OperationalError: 503,
 }
 RETRY_SECONDS = "5"
@@ -73,6 +81,8 @@ def failure(error: Exception) -> HttpResponse:
         text = str(error) or _("You may not do this.")
     elif status == 404:
         text = _("There is no such object here.")
+    elif status == 410:
+        text = _("It was here and has been taken away.")
     else:
         text = str(error)
     response = JsonResponse({"error": text}, status=status)

@@ -1,51 +1,107 @@
-"""multipart/related bodies (RFC 2387): written with known length, read in bounded memory."""
+"""Answers of one part or of many: multipart/related (RFC 2387), ranges of one (RFC 9110 14)."""
 
+import itertools
+import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
-CHUNK = 1 << 20
+from apps.dicomweb.parts import Part
 
-
-@dataclass(frozen=True)
-class Part:
-    """One part: its type, its length in bytes and how to get it, chunk by chunk."""
-
-    content_type: str
-    length: int
-    chunks: Callable[[], Iterable[bytes]]
+AT_ONCE = 4 << 20  # an answer of so many bytes is sent in one piece
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def bare_response(part: Part) -> StreamingHttpResponse:
-    """One part as the whole answer."""
-    response = StreamingHttpResponse(part.chunks(), content_type=part.content_type)
-    response["Content-Length"] = str(part.length)
+def bare_response(request: HttpRequest, part: Part, etag: str = "") -> HttpResponseBase:
+    """One part as the whole answer, or the range of it that was asked for."""
+    if part.length is None:
+        return StreamingHttpResponse(part.chunks(), content_type=part.content_type)
+    asked = _asked_range(request, part.length, etag)
+    if asked is None:
+        response = _whole(part.read(0, part.length), part.length, part.content_type)
+    elif asked[0] >= asked[1]:
+        response = HttpResponse(status=416)
+        response["Content-Range"] = f"bytes */{part.length}"
+    else:
+        start, end = asked
+        response = _whole(part.read(start, end), end - start, part.content_type)
+        response.status_code = 206
+        response["Content-Range"] = f"bytes {start}-{end - 1}/{part.length}"
+    response["Accept-Ranges"] = "bytes"
     return response
 
 
-def multipart_response(media_type: str, parts: Sequence[Part]) -> StreamingHttpResponse:
-    """Parts one after the other, each opened when its turn comes."""
+def multipart_response(media_type: str, parts: Sequence[Part]) -> HttpResponseBase:
+    """Parts one after the other, each read when its turn comes; the length is told if known."""
     boundary = secrets.token_hex(16)
-    heads = [
-        f"--{boundary}\r\nContent-Type: {part.content_type}\r\n"
-        f"Content-Length: {part.length}\r\n\r\n".encode()
-        for part in parts
-    ]
+    content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
     tail = f"--{boundary}--\r\n".encode()
-    response = StreamingHttpResponse(
-        _body(heads, parts, tail),
-        content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',
-    )
-    length = sum(len(head) + part.length + 2 for head, part in zip(heads, parts, strict=True))
-    response["Content-Length"] = str(length + len(tail))
+    lengths = [part.length for part in parts]
+    if None in lengths:
+        return StreamingHttpResponse(_body(boundary, parts), content_type=content_type)
+    heads = sum(len(_head(boundary, part)) + 2 for part in parts)
+    length = heads + sum(one or 0 for one in lengths) + len(tail)
+    return _whole(_body(boundary, parts), length, content_type)
+
+
+def multipart_stream(media_type: str, parts: Iterable[Part]) -> StreamingHttpResponse:
+    """The same for parts that are made one after the other."""
+    boundary = secrets.token_hex(16)
+    content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
+    return StreamingHttpResponse(_body(boundary, parts), content_type=content_type)
+
+
+def streamed(chunks: Iterable[bytes], content_type: str) -> HttpResponseBase:
+    """Bytes of unknown number: in one piece where they are few, else as they come."""
+    held, size = list[bytes](), 0
+    rest = iter(chunks)
+    for chunk in rest:
+        held.append(chunk)
+        size += len(chunk)
+        if size > AT_ONCE:
+            return StreamingHttpResponse(itertools.chain(held, rest), content_type=content_type)
+    return HttpResponse(b"".join(held), content_type=content_type)
+
+
+def _whole(chunks: Iterable[bytes], length: int, content_type: str) -> HttpResponseBase:
+    response: HttpResponseBase
+    if length <= AT_ONCE:
+        response = HttpResponse(b"".join(chunks), content_type=content_type)
+    else:
+        response = StreamingHttpResponse(chunks, content_type=content_type)
+    response["Content-Length"] = str(length)
     return response
 
 
-def _body(heads: list[bytes], parts: Sequence[Part], tail: bytes) -> Iterator[bytes]:
-    for head, part in zip(heads, parts, strict=True):
-        yield head
+def _head(boundary: str, part: Part) -> bytes:
+    length = "" if part.length is None else f"Content-Length: {part.length}\r\n"
+    location = f"Content-Location: {part.location}\r\n" if part.location else ""
+    kind = f"Content-Type: {part.content_type}\r\n"
+    return f"--{boundary}\r\n{kind}{length}{location}\r\n".encode()
+
+
+def _body(boundary: str, parts: Iterable[Part]) -> Iterator[bytes]:
+    for part in parts:
+        yield _head(boundary, part)
         yield from part.chunks()
         yield b"\r\n"
-    yield tail
+    yield f"--{boundary}--\r\n".encode()
+
+
+def _asked_range(request: HttpRequest, length: int, etag: str) -> tuple[int, int] | None:
+    """The one range asked for, its end exclusive; several or odd ones are not looked at.
+
+    A range that holds no byte of the part has its start at or behind its end.
+    """
+    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    condition = request.headers.get("If-Range", "")
+    if found is None or found[0] == "bytes=-" or (condition and condition != etag):
+        return None
+    first, last = found[1], found[2]
+    if not first:
+        return max(length - int(last), 0), length
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, length) if last else length

@@ -1,28 +1,35 @@
-"""Which of the acceptable media types can be served (PS3.18 8.3.3 and 8.7)."""
+"""Which of the acceptable media types are served, and in which transfer syntax (PS3.18 8.7)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from apps.dicom.decoding import DECODABLE
+from apps.dicom.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
+from apps.dicom.transcoding import ENCODABLE
 from apps.dicomweb.exceptions import NotAcceptableError
 
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 JSON = "application/dicom+json"
-# Media types of single frames by transfer syntax (PS3.18 table 8.7.3-4 and -5).
-_JPEG = ("50", "51", "57", "70")
-FRAME_TYPES = {
-    **{f"1.2.840.10008.1.2.4.{one}": "image/jpeg" for one in _JPEG},
-    "1.2.840.10008.1.2.4.80": "image/jls",
-    "1.2.840.10008.1.2.4.81": "image/jls",
-    "1.2.840.10008.1.2.4.90": "image/jp2",
-    "1.2.840.10008.1.2.4.91": "image/jp2",
-    "1.2.840.10008.1.2.4.201": "image/jphc",
-    "1.2.840.10008.1.2.4.202": "image/jphc",
-    "1.2.840.10008.1.2.4.203": "image/jphc",
-    "1.2.840.10008.1.2.5": "image/dicom-rle",
+XML = "application/dicom+xml"
+STORED = "*"  # as transfer syntax: whatever the object is stored in
+# Transfer syntaxes of single frames by media type (PS3.18 table 8.7.3-4 and -5). The first is
+# what frames are encoded in that are stored in none of them.
+_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+_HTJ2K = tuple(f"1.2.840.10008.1.2.4.{one}" for one in ("201", "202", "203"))
+FRAME_SYNTAXES: dict[str, tuple[str, ...]] = {
+    "image/jls": ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"),
+    "image/dicom-rle": ("1.2.840.10008.1.2.5",),
+    "image/jp2": _JPEG_2000,
+    "image/jphc": _HTJ2K,
+    "image/jpeg": tuple(f"1.2.840.10008.1.2.4.{one}" for one in ("70", "57", "50", "51")),
 }
+FRAME_TYPES = {syntax: kind for kind, syntaxes in FRAME_SYNTAXES.items() for syntax in syntaxes}
+# What is encoded for those who ask. Implicit VR has no place in web services (PS3.18 8.7.3).
+TARGETS = ENCODABLE - {IMPLICIT_LITTLE}
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)')
 
 
@@ -35,13 +42,18 @@ class Range:
     transfer_syntax: str
     quality: float
 
+    def covers(self, offer: str) -> bool:
+        top = offer.split("/", maxsplit=1)[0]
+        return self.media_type in ("*/*", offer, f"{top}/*")
+
 
 @dataclass(frozen=True)
 class Choice:
-    """How to answer: as multipart or bare, and as which media type."""
+    """How to answer: as multipart or bare, as which media type, in which transfer syntax."""
 
     media_type: str
     multipart: bool
+    transfer_syntax: str = ""
 
 
 def accepted(request: HttpRequest) -> list[Range]:
@@ -51,39 +63,103 @@ def accepted(request: HttpRequest) -> list[Range]:
     return sorted((one for one in ranges if one.quality > 0), key=lambda one: -one.quality)
 
 
-def choose(
-    request: HttpRequest, offered: list[str], *, transfer_syntax: str = "", single: bool
-) -> Choice:
+def choose(request: HttpRequest, offered: list[str], *, single: bool) -> Choice:
     """The best offered type; without preference multipart of the first offered.
 
-    `single`: the answer has one part, so that it may also go bare. A transfer syntax asked
-    for must be the one stored, `*` or left out: nothing is re-encoded here.
+    `single`: the answer has one part, so that it may also go bare.
     """
     for one in accepted(request):
-        if transfer_syntax and one.transfer_syntax not in ("", "*", transfer_syntax):
+        fitting = [offer for offer in offered if one.covers(offer)]
+        if fitting and (multipart := _form(one, single=single)) is not None:
+            return Choice(fitting[0], multipart)
+    raise NotAcceptableError(f"Available as multipart/related of {', '.join(offered)}.")
+
+
+def choose_for_files(request: HttpRequest, stored: Iterable[str], *, single: bool) -> Choice:
+    """For objects stored in these transfer syntaxes; that of the choice may be STORED."""
+    syntaxes = set(stored)
+    for one in accepted(request):
+        multipart = _form(one, single=single)
+        target = one.transfer_syntax or EXPLICIT_LITTLE
+        if multipart is None or not one.covers(DICOM):
             continue
-        fitting = [offer for offer in offered if _covers(one.media_type, offer)]
-        if not fitting:
+        if target == STORED or all(_can_become(syntax, target) for syntax in syntaxes):
+            return Choice(DICOM, multipart, target)
+    raise NotAcceptableError(
+        f'Available as multipart/related; type="{DICOM}"; transfer-syntax=*, which is '
+        f"{_listed(syntaxes)}, and in {_listed(_reachable(syntaxes))}."
+    )
+
+
+def choose_for_frames(request: HttpRequest, stored: str, *, single: bool) -> Choice:
+    """For frames stored in a transfer syntax, which is kept where that is asked for."""
+    for one in accepted(request):
+        multipart = _form(one, single=single)
+        if multipart is None:
             continue
-        if one.multipart or one.media_type == "*/*":
-            return Choice(fitting[0], multipart=True)
-        if single:
-            return Choice(fitting[0], multipart=False)
-    kinds = ", ".join(offered)
-    syntax = f' with transfer-syntax="{transfer_syntax}"' if transfer_syntax else ""
-    raise NotAcceptableError(f"Available as multipart/related of {kinds}{syntax}.")
+        for offer in (OCTETS, *FRAME_SYNTAXES):
+            if one.covers(offer) and (target := _frame_syntax(offer, one.transfer_syntax, stored)):
+                return Choice(offer, multipart, target)
+    kind = FRAME_TYPES.get(stored)
+    also = f', and as {kind} with transfer-syntax="{stored}"' if kind else ""
+    raise NotAcceptableError(
+        f"Available as multipart/related of {OCTETS} with transfer-syntax=*{also}."
+    )
 
 
 def require_json(request: HttpRequest) -> None:
-    """DICOM JSON is what searches and metadata are answered in; raises NotAcceptableError."""
+    """DICOM JSON is what searches are answered in; raises NotAcceptableError."""
     for one in accepted(request):
         if one.media_type in (JSON, "application/json", "application/*", "*/*"):
             return
     raise NotAcceptableError(f"Available as {JSON}.")
 
 
-def _covers(asked: str, offer: str) -> bool:
-    return asked in ("*/*", offer) or asked == f"{offer.split('/', maxsplit=1)[0]}/*"
+def choose_metadata(request: HttpRequest) -> str:
+    """JSON, or XML as multipart; raises NotAcceptableError."""
+    for one in accepted(request):
+        if one.multipart and one.covers(XML):
+            return XML
+        if not one.multipart and (one.covers(JSON) or one.media_type == "application/json"):
+            return JSON
+    raise NotAcceptableError(f'Available as {JSON} and as multipart/related; type="{XML}".')
+
+
+def _form(one: Range, *, single: bool) -> bool | None:
+    """Multipart or bare; None where neither is acceptable."""
+    if one.multipart or one.media_type == "*/*":
+        return True
+    return False if single else None
+
+
+def _can_become(stored: str, target: str) -> bool:
+    readable = stored in DECODABLE or stored in NATIVE
+    return stored == target or (target in TARGETS and readable)
+
+
+def _reachable(stored: set[str]) -> set[str]:
+    return {target for target in TARGETS if all(_can_become(one, target) for one in stored)}
+
+
+def _frame_syntax(media_type: str, asked: str, stored: str) -> str:
+    """The transfer syntax of frames in a media type; empty where there is none to be had."""
+    # Frames of these have the same bytes, or get them: no browser could read others.
+    plain = {*NATIVE, EXPLICIT_BIG}
+    held = EXPLICIT_LITTLE if stored in plain else stored
+    if media_type == OCTETS:
+        if asked in ("", EXPLICIT_LITTLE):
+            return EXPLICIT_LITTLE if stored in plain or stored in DECODABLE else ""
+        return held if asked in (STORED, stored) else ""
+    family = FRAME_SYNTAXES[media_type]
+    if stored in family and asked in ("", STORED, stored):
+        return stored
+    target = family[0] if asked in ("", STORED) else asked
+    able = target in TARGETS and (stored in plain or stored in DECODABLE)
+    return target if target in family and able else ""
+
+
+def _listed(syntaxes: Iterable[str]) -> str:
+    return ", ".join(sorted(syntaxes)) or "no other"
 
 
 def _split(text: str) -> list[str]:

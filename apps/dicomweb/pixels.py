@@ -1,87 +1,153 @@
-"""Frames of a stored instance, as they are stored.
+"""Pixels of a stored instance: as they are stored, or in another transfer syntax.
 
-Deflated and big-endian pixels are the exception: those are served as explicit VR little
-endian and labelled so, because no browser could read them. So are frames of single bits
-that begin within a byte.
+Deflated and big-endian pixels are served as explicit VR little endian and labelled so, because
+no browser could read them. Codecs run in processes of their own (`apps/dicom/workshop.py`).
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import zstandard
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE
-from apps.dicomweb.multipart import CHUNK, Part
+from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE, explicit
+from apps.dicom.part10 import file_meta
+from apps.dicom.single_frames import frame_of, single_frame
+from apps.dicom.transcoding import MOST_BYTES, TranscodingError
+from apps.dicom.workshop import Workshop
+from apps.dicomweb.exceptions import NotAcceptableError
+from apps.dicomweb.negotiation import DICOM, STORED
+from apps.dicomweb.parts import Part, held_part, stored_part, streamed_part
 from apps.studies.models import Instance
-from apps.studies.services import outgoing_file
+from apps.studies.services import outgoing, outgoing_file
 from apps.studies.storage import StorageError, stored_files
 
-
-def served_syntax(instance: Instance) -> str:
-    """The transfer syntax in which frames of an instance are served."""
-    if instance.transfer_syntax_uid in {EXPLICIT_BIG, *DEFLATED}:
-        return EXPLICIT_LITTLE
-    return instance.transfer_syntax_uid
+_FLOAT_TAGS = {"OF": "7FE00008", "OD": "7FE00009"}
+_PLAIN = NATIVE | DEFLATED | {EXPLICIT_BIG}
+workshop = Workshop()
 
 
-def frame_parts(instance: Instance, numbers: list[int], content_type: str) -> list[Part]:
-    """Parts for frames counted from 1; raises StorageError where the pixels are damaged."""
-    table = instance.frame_table
-    if table is None:
-        frames = _decoded_frames(instance, numbers)
-        return [_held(frame, content_type) for frame in frames]
-    if len(table) < max(numbers):
+def pixel_tag(instance: Instance) -> str:
+    """The tag of its pixel data; empty where it has none."""
+    if not instance.rows or not instance.pixel_vr:
+        return ""
+    return _FLOAT_TAGS.get(instance.pixel_vr, "7FE00010")
+
+
+def file_part(instance: Instance, transfer_syntax: str, location: str = "") -> Part:
+    """The PS3.10 file, corrections made, in a transfer syntax (STORED: in its own).
+
+    What has to be transcoded is, when it is read, and then raises NotAcceptableError.
+    """
+    if transfer_syntax in (STORED, instance.transfer_syntax_uid):
+        size, chunks = outgoing_file(instance)
+        return streamed_part(size, chunks, _labelled(DICOM, instance.transfer_syntax_uid))
+
+    def read() -> Iterator[bytes]:
+        yield transcoded_file(instance, transfer_syntax)
+
+    return streamed_part(None, read, _labelled(DICOM, transfer_syntax))
+
+
+def transcoded_file(instance: Instance, transfer_syntax: str) -> bytes:
+    """The whole file in another transfer syntax; raises NotAcceptableError."""
+    going = outgoing(instance)
+    if going.size > MOST_BYTES:
+        raise NotAcceptableError("It is too large to be transcoded; ask for transfer-syntax=*.")
+    data = _transcoded(b"".join(going.pieces()), instance.transfer_syntax_uid, transfer_syntax)
+    head = file_meta(
+        sop_class=instance.sop_class_uid,
+        sop_instance=instance.sop_instance_uid,
+        transfer_syntax=transfer_syntax,
+        source=instance.source,
+    )
+    return head + data
+
+
+def frame_parts(
+    instance: Instance,
+    numbers: Sequence[int],
+    spans: Sequence[list[int] | None],
+    content_type: str,
+    transfer_syntax: str,
+) -> list[Part]:
+    """Parts for frames counted from 1; `spans` is where each is in the file, if that is known.
+
+    Raises StorageError where the pixels are damaged, NotAcceptableError where codecs fail.
+    """
+    label = _labelled(content_type, transfer_syntax)
+    stored = instance.transfer_syntax_uid
+    if transfer_syntax == stored or (transfer_syntax in NATIVE and stored in _PLAIN):
+        if None not in spans:
+            return [stored_part(instance.file_name, one, label) for one in spans if one]
+        return [held_part(frame, label) for frame in _cut_frames(instance, numbers, spans)]
+    return [
+        held_part(_transcoded_frame(instance, frame, transfer_syntax), label)
+        for frame in _cut_frames(instance, numbers, spans)
+    ]
+
+
+def whole_pixels(instance: Instance, content_type: str, transfer_syntax: str) -> Part:
+    """Plain pixel data of all frames as one value."""
+    label = _labelled(content_type, transfer_syntax)
+    if table := instance.frame_table:
+        length = sum(length for _, length in table)  # one frame behind the other
+        return stored_part(instance.file_name, [table[0][0], length], label)
+    return held_part(_little_endian(_read_dataset(instance)), label)
+
+
+def _labelled(content_type: str, transfer_syntax: str) -> str:
+    return f"{content_type}; transfer-syntax={transfer_syntax}"
+
+
+def _transcoded(data_set: bytes, source: str, target: str) -> bytes:
+    try:
+        return workshop.transcode(data_set, source, target)
+    except TranscodingError as error:
+        raise NotAcceptableError(
+            f"Not to be had as {target} ({error}); ask for transfer-syntax=*."
+        ) from error
+
+
+def _transcoded_frame(instance: Instance, frame: bytes, target: str) -> bytes:
+    stored = instance.transfer_syntax_uid
+    source = EXPLICIT_LITTLE if stored in _PLAIN else stored
+    header = zstandard.decompress(instance.header)
+    data = single_frame(header, frame, source, explicit_vr=explicit(stored))
+    return frame_of(_transcoded(data, source, target))
+
+
+def _cut_frames(
+    instance: Instance, numbers: Sequence[int], spans: Sequence[list[int] | None]
+) -> list[bytes]:
+    """The bytes of frames, out of the file as a whole where their places are not known."""
+    if None not in spans:
+        parts = [stored_part(instance.file_name, one, "") for one in spans if one]
+        return [b"".join(part.chunks()) for part in parts]
+    if instance.transfer_syntax_uid not in _PLAIN:
         raise StorageError("fewer frames than the header says")
-    return [_stored(instance.file_name, table[number - 1], content_type) for number in numbers]
-
-
-def file_part(instance: Instance, content_type: str) -> Part:
-    """The whole PS3.10 file, corrections made."""
-    size, chunks = outgoing_file(instance)
-    return Part(content_type, size, chunks)
-
-
-def bytes_part(data: bytes, content_type: str) -> Part:
-    return _held(data, content_type)
-
-
-def range_part(name: str, offset: int, length: int, content_type: str) -> Part:
-    """Part of a stored file."""
-    return _stored(name, [offset, length], content_type)
-
-
-def _held(data: bytes, content_type: str) -> Part:
-    return Part(content_type, len(data), lambda: [data])
-
-
-def _stored(name: str, spans: list[int], content_type: str) -> Part:
-    return Part(content_type, sum(spans[1::2]), lambda: _read(name, spans))
-
-
-def _read(name: str, spans: list[int]) -> Iterator[bytes]:
-    files = stored_files()
-    for offset, length in zip(spans[0::2], spans[1::2], strict=True):
-        for start in range(offset, offset + length, CHUNK):
-            yield files.read(name, start, min(CHUNK, offset + length - start))
-
-
-def _decoded_frames(instance: Instance, numbers: list[int]) -> list[bytes]:
-    with stored_files().open(instance.file_name) as file:
-        dataset = dcmread(io.BytesIO(file.read()))
-    if "PixelData" not in dataset:
-        raise StorageError("there are no pixels")
-    pixels = _little_endian(dataset)
-    bits = _bits_per_frame(dataset)
+    dataset = _read_dataset(instance)
+    pixels, bits = _little_endian(dataset), _bits_per_frame(dataset)
     return [_cut(pixels, (number - 1) * bits, bits) for number in numbers]
 
 
+def _read_dataset(instance: Instance) -> Dataset:
+    with stored_files().open(instance.file_name) as file:
+        return dcmread(io.BytesIO(file.read()))
+
+
 def _little_endian(dataset: Dataset) -> bytes:
-    pixels: bytes = dataset.PixelData
+    """The pixels of a plain image, whichever tag they have; raises StorageError."""
+    names = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+    name = next((one for one in names if one in dataset), None)
+    if name is None:
+        raise StorageError("there are no pixels")
+    pixels: bytes = dataset[name].value
     # PS3.5 annex A.3: OW words are swapped, single bytes in an OB are not.
     word = {16: "u2", 32: "u4", 64: "u8"}.get(dataset.BitsAllocated, "u1")
-    if dataset.original_encoding[1] or (word == "u1" and dataset["PixelData"].VR == "OB"):
+    if dataset.original_encoding[1] or (word == "u1" and dataset[name].VR == "OB"):
         return pixels
     word = "u2" if word == "u1" else word
     size = int(word[1])

@@ -8,13 +8,23 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
-from apps.dicomweb.views import describing, retrieving, searching, studies
+from apps.dicomweb.views import (
+    bulk,
+    describing,
+    framing,
+    rendering,
+    retrieving,
+    searching,
+    studies,
+    thumbnails,
+)
 
 app_name = "dicomweb"
 
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
+FRAMES = f"{INSTANCE}/frames/<str:frames>"
 
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,10 +49,21 @@ urlpatterns = [
     path(STUDY, _seen(retrieving.retrieve_study), name="study"),
     path(SERIES, _seen(retrieving.retrieve_series), name="series"),
     path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
-    path(f"{INSTANCE}/frames/<str:frames>", _seen(retrieving.retrieve_frames), name="frames"),
-    path(
-        f"{INSTANCE}/bulkdata/<path:path>",
-        _seen(retrieving.retrieve_bulk_data),
-        name="bulk-data",
+    path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
+    path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
+    path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),
+    path(f"{SERIES}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="series-pixel-data"),
+    path(f"{INSTANCE}/bulkdata/<path:path>", _seen(bulk.retrieve_bulk_data), name="bulk-data"),
+    *(
+        path(f"{above}/bulkdata", _seen(bulk.retrieve_all_bulk_data), name=f"{level}-bulk-data")
+        for level, above in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
     ),
+    path(f"{STUDY}/rendered", _seen(rendering.rendered_study), name="study-rendered"),
+    path(f"{SERIES}/rendered", _seen(rendering.rendered_series), name="series-rendered"),
+    path(f"{INSTANCE}/rendered", _seen(rendering.rendered_instance), name="rendered"),
+    path(f"{FRAMES}/rendered", _seen(rendering.rendered_frames), name="frames-rendered"),
+    path(f"{STUDY}/thumbnail", _seen(thumbnails.study_thumbnail), name="study-thumbnail"),
+    path(f"{SERIES}/thumbnail", _seen(thumbnails.series_thumbnail), name="series-thumbnail"),
+    path(f"{INSTANCE}/thumbnail", _seen(thumbnails.instance_thumbnail), name="thumbnail"),
+    path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
 ]

@@ -15,9 +15,9 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 from apps.dicom.charsets import encode_value, readable_character_set
 from apps.dicom.json import JsonDataset
 from apps.dicom.names import shortened
+from apps.dicom.projecting import project
 from apps.dicom.writing import beginning, element, json_element, padding
 from apps.dimse import identifiers
-from apps.dimse.answers_stored import project
 from apps.dimse.questions import (
     AVAILABILITY,
     CHARACTER_SET,

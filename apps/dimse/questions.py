@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from apps.dicom.keys import BadKeyError, Key, Matching, Terms, parse_keys
 from apps.dicom.matching import tag_of
+from apps.dicom.projecting import Wanted, reserves
 from apps.dimse import identifiers, offers
 from apps.dimse.association import Request
 from apps.studies.datasets import (
@@ -37,23 +39,6 @@ class HierarchyError(BadKeyError):
     def __init__(self, message: str, tag: int) -> None:
         super().__init__(message)
         self.tag = tag
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """An attribute to be answered. `item`: what is wanted of a sequence, None for all of it.
-
-    `creator`: who reserved the block of a private attribute, as the identifier says.
-    """
-
-    tag: int
-    vr: str
-    item: Dataset | None = None
-    creator: str = ""
-
-    @property
-    def is_creator(self) -> bool:
-        return bool(self.creator) and _is_creator(self.tag)
 
 
 @dataclass(frozen=True)
@@ -138,25 +123,27 @@ def _wanted(asked: Dataset) -> list[Wanted]:
         tag = int(element.tag)
         if tag & 0xFFFF == 0 or tag >> 16 == 2 or tag in (CHARACTER_SET, TIME_ZONE):
             continue
-        items = element.value if element.VR == "SQ" else []
-        item = items[0] if items and len(items[0]) else None
-        found.append(Wanted(tag, element.VR, item, _creator(asked, tag)))
+        found.append(Wanted(tag, element.VR, _inner(element), _creator(asked, tag)))
     return found
+
+
+def _inner(element: DataElement) -> tuple[Wanted, ...] | None:
+    """What is asked for of a sequence (PS3.4 C.2.2.2.6); an empty item asks for all of it."""
+    items = element.value if element.VR == "SQ" else []
+    if not items or not len(items[0]):
+        return None
+    return tuple(Wanted(int(one.tag), one.VR, _inner(one)) for one in items[0])
 
 
 def _is_about(name: str) -> bool:
     """Is this no key but a word about the question: its level, who reserved a private block?"""
-    return name in _ABOUT or _is_creator(int(tag_of(name), 16))
-
-
-def _is_creator(tag: int) -> bool:
-    return tag >> 16 & 1 == 1 and 0x10 <= tag & 0xFFFF <= 0xFF
+    return name in _ABOUT or reserves(int(tag_of(name), 16))
 
 
 def _creator(asked: Dataset, tag: int) -> str:
     if tag >> 16 & 1 == 0:
         return ""
-    block = tag & 0xFFFF if _is_creator(tag) else tag >> 8 & 0xFF
+    block = tag & 0xFFFF if reserves(tag) else tag >> 8 & 0xFF
     reserved = asked.get(tag & 0xFFFF0000 | block)
     return str(reserved.value or "").strip() if reserved else ""
 

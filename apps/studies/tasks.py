@@ -13,8 +13,11 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.audit.services import SYSTEM, Origin
-from apps.studies.models import Study
+from apps.studies.models import Series, Study
 from apps.studies.services import follow_patient, settle_study, store_instances, write_sidecar
+from apps.studies.services.caching import trim_cache
+from apps.studies.services.forms import typical_instance
+from apps.studies.services.rendering import prepare_thumbnail
 from apps.studies.spool import Spool, default_spool
 
 log = logging.getLogger(__name__)
@@ -72,6 +75,22 @@ def settle_quiet_studies() -> None:
 def keep_overlay(event_id: int) -> None:
     """Write down beside the files what is laid over a study, after it changed."""
     write_sidecar(Event.objects.get(pk=event_id).study_instance_uid)
+
+
+@shared_task
+def make_thumbnails(event_id: int) -> None:
+    """Have the thumbnails of a study ready before a page asks for them."""
+    uid = Event.objects.get(pk=event_id).study_instance_uid
+    for series in Series.objects.filter(study__study_instance_uid=uid).select_related("study"):
+        if instance := typical_instance(series):
+            prepare_thumbnail(instance)
+
+
+@shared_task
+def trim_thumbnails() -> None:
+    """Keep what is kept of thumbnails within OPENPACS_CACHE_BYTES."""
+    if gone := trim_cache(settings.OPENPACS_CACHE_BYTES):
+        log.info("Deleted %d old thumbnails", gone)
 
 
 @shared_task

@@ -8,9 +8,9 @@ from pydicom.uid import UID, AllTransferSyntaxes
 from pynetdicom import AE
 
 from apps.dicom.deflated import inflate
+from apps.dicom.part10 import leading_uids
 from apps.dimse import offers
 from apps.dimse.listener import Listener
-from apps.dimse.part10 import leading_uids
 from apps.dimse.proposals import Offer, Proposal
 from apps.studies.models import Instance
 from apps.studies.spool import Spool

@@ -50,7 +50,7 @@ def _eight_bits(frame: Frame) -> Picture:
     if values.dtype.itemsize == 1:
         return np.asarray(values.view(np.uint8))
     stored = int(frame.dataset.get("BitsStored") or values.dtype.itemsize * 8)
-    return np.clip(values >> max(stored - 8, 0), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values >> max(stored - 8, 0), 0, 255), np.uint8)
 
 
 def _from_partial(values: Picture) -> Picture:

@@ -1,22 +1,44 @@
 """What a process of the workshop can be asked to show; all in words that parcels take."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from apps.dicom.rendering.colour import picture_of
-from apps.dicom.rendering.drawing import drawn, encoded_picture
-from apps.dicom.rendering.options import RenderingError, RenderOptions
-from apps.dicom.rendering.overlays import with_overlays
-from apps.dicom.rendering.reading import Frame, read_frame
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset
 
-__all__ = ["RenderingError", "picture", "prepare"]
+from apps.dicom.rendering.annotating import annotated, read_fonts
+from apps.dicom.rendering.annotating import sign as drawn_sign
+from apps.dicom.rendering.colour import picture_of
+from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
+from apps.dicom.rendering.films import (
+    MOST_FRAMES,
+    MOST_GIF_FRAMES,
+    encoded_film,
+    first_picture,
+    frames_a_second,
+    load_codec,
+)
+from apps.dicom.rendering.options import GIF, RenderingError, RenderOptions, Viewport
+from apps.dicom.rendering.overlays import with_overlays
+from apps.dicom.rendering.profiles import coloured
+from apps.dicom.rendering.reading import Frame, frame_of, read_frame
+from apps.dicom.rendering.reports import as_html, as_text
+from apps.dicom.structured_report import TooLongError
+from apps.dicom.transcoding import read_data_set
+
+__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "report", "sign"]
 
 Made = tuple[dict[str, Any], list[bytes]]
+_FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
 
 
 def prepare(*, films: bool) -> None:
     """Import and read what is needed later, when nothing can be opened any more."""
+    read_fonts()
+    if films:
+        load_codec()
 
 
 def picture(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
@@ -24,20 +46,67 @@ def picture(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     options = RenderOptions.from_words(arguments["options"])
     with warnings.catch_warnings(action="ignore"):
         frame = read_frame(arguments, contents)
-        return {}, [_encoded(frame, options)]
+        image, profile = coloured(_image(frame, options), frame.dataset, options.icc)
+        return {}, [encoded_picture(image, options, profile)]
 
 
-def _encoded(frame: Frame, options: RenderOptions) -> bytes:
+def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """Frames of a whole data set as MP4, or as GIF."""
+    options = RenderOptions.from_words(arguments["options"])
+    numbers = arguments["frames"]
+    is_gif = options.media_type == GIF
+    if len(numbers) > (MOST_GIF_FRAMES if is_gif else MOST_FRAMES):
+        raise RenderingError(f"{len(numbers)} frames are too many for one film")
+    with warnings.catch_warnings(action="ignore"):
+        dataset = read_data_set(contents[0], arguments["syntax"])
+        speed = frames_a_second(dataset)
+        images = _images(dataset, arguments["syntax"], numbers, options)
+        if is_gif:
+            return {}, [encoded_frames(list(images), 1000 / speed)]
+        return {}, [encoded_film(images, speed)]
+
+
+def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """The first picture of a stored video."""
+    options = RenderOptions.from_words(arguments["options"])
+    image = first_picture(contents)
+    frame = Frame(np.zeros((0, 0), np.uint8), Dataset(), 1)
+    return {}, [encoded_picture(drawn(np.asarray(image), frame, options.viewport), options, None)]
+
+
+def sign(arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made:
+    """A drawn sign in place of a thumbnail."""
+    options = RenderOptions.from_words(arguments["options"])
+    image = drawn_sign(arguments["label"], *arguments["size"])
+    return {}, [encoded_picture(image, options, None)]
+
+
+def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """A structured report as HTML or plain text, UTF-8."""
+    write = as_html if arguments["html"] else as_text
+    with warnings.catch_warnings(action="ignore"):
+        dataset = read_data_set(contents[0], arguments["syntax"])
+        try:
+            return {}, [write(dataset, arguments["words"]).encode("utf-8", "replace")]
+        except TooLongError:
+            raise RenderingError("a report of too many items") from None
+
+
+def _image(frame: Frame, options: RenderOptions) -> Image.Image:
     levels = picture_of(frame, options.window)
     if options.overlays:
         levels = with_overlays(levels, frame)
     image = drawn(levels, frame, options.viewport)
-    return encoded_picture(image, options, None)
+    return annotated(image, frame.dataset, options.annotations) if options.annotations else image
 
 
-def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
-    raise RenderingError("no films yet")
-
-
-def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
-    raise RenderingError("no reports yet")
+def _images(
+    dataset: Dataset, syntax: str, numbers: Sequence[int], options: RenderOptions
+) -> Iterator[Image.Image]:
+    usual = _GIF_VIEWPORT if options.media_type == GIF else _FILM_VIEWPORT
+    for number in numbers:
+        frame = frame_of(dataset, syntax, number)
+        image = _image(frame, options)
+        if options.viewport is None and (image.width > usual.width or image.height > usual.height):
+            image.thumbnail((usual.width, usual.height))
+        yield image

@@ -1,6 +1,7 @@
 """From the bytes of a stored object to the values of one frame."""
 
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from apps.dicom.decoding import decompress
 from apps.dicom.rendering.options import RenderingError
@@ -19,6 +20,8 @@ from apps.dicom.transcoding import MIB, UNCOMPRESSED, read_data_set
 
 MOST_FRAME_BYTES = 256 * MIB  # of one frame, decoded
 _PIXELS, _FLOATS, _DOUBLES = "PixelData", "FloatPixelData", "DoubleFloatPixelData"
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+_NAMES = (_PIXELS, _FLOATS, _DOUBLES)
 _BITS = (1, 8, 16, 32, 64)
 
 
@@ -56,11 +59,12 @@ def frame_of(dataset: Dataset, syntax: str, number: int) -> Frame:
     frames = max(int(dataset.get("NumberOfFrames") or 1), 1)
     if not 1 <= number <= frames:
         raise RenderingError(f"there are {frames} frames")
+    if not any(name in dataset for name in _NAMES):
+        raise RenderingError("there are no pixels")
     if syntax in UNCOMPRESSED:
         check_size(dataset)
+        _check_length(dataset, number)
         return Frame(_plain(dataset, syntax, number - 1), dataset, number)
-    if _PIXELS not in dataset:
-        raise RenderingError("there are no pixels")
     pixels = get_frame(dataset.PixelData, number - 1, number_of_frames=frames)
     return _alone(dataset, pixels, syntax, number)
 
@@ -77,6 +81,17 @@ def check_size(dataset: Dataset) -> None:
         raise RenderingError("decoded image too large")
 
 
+def _check_length(dataset: Dataset, frames: int) -> None:
+    """Are there as many bytes as the dimensions ask for?"""
+    samples = dataset.SamplesPerPixel
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        samples = 2  # PS3.3 C.7.6.3.1.2: two of every second pixel
+    bits = dataset.Rows * dataset.Columns * samples * dataset.BitsAllocated * frames
+    found = next(dataset[name].value for name in _NAMES if name in dataset)
+    if len(found) < (bits + 7) // 8:
+        raise RenderingError("fewer pixels than the header says")
+
+
 def _integer(dataset: Dataset, name: str) -> int:
     value = dataset.get(name)
     return value if isinstance(value, int) else 0
@@ -90,9 +105,12 @@ def _fill(dataset: Dataset, tag: int, value: bytes) -> None:
 
 def _alone(dataset: Dataset, pixels: bytes, syntax: str, number: int) -> Frame:
     """A frame by itself: the header with no other pixels."""
+    dataset.NumberOfFrames = 1  # whatever it said: this one is here
     check_size(dataset)
-    frames = dataset.get("NumberOfFrames")
-    dataset.NumberOfFrames = 1
+    if syntax == RLELossless and dataset.BitsAllocated == 1:
+        return _single_bits(dataset, pixels, number)
+    if syntax == DEFLATED_FRAMES:
+        pixels, syntax = _inflated(pixels), str(ExplicitVRLittleEndian)
     if syntax in UNCOMPRESSED:
         name = _pixel_keyword(dataset)
         setattr(dataset, name, pixels + b"\0" * (len(pixels) % 2))
@@ -106,9 +124,24 @@ def _alone(dataset: Dataset, pixels: bytes, syntax: str, number: int) -> Frame:
         decompress(dataset, syntax)
         check_size(dataset)
         syntax = str(ExplicitVRLittleEndian)
-    values = _plain(dataset, syntax, 0)
-    dataset.NumberOfFrames = frames or 1
-    return Frame(values, dataset, number)
+    return Frame(_plain(dataset, syntax, 0), dataset, number)
+
+
+def _single_bits(dataset: Dataset, pixels: bytes, number: int) -> Frame:
+    """RLE of single bits: its bytes hold eight pixels each (PS3.5 8.2.2)."""
+    rows, columns = dataset.Rows, dataset.Columns
+    packed = Dataset()
+    packed.Rows, packed.Columns, packed.SamplesPerPixel = 1, (rows * columns + 7) // 8, 1
+    packed.BitsAllocated, packed.BitsStored, packed.HighBit = 8, 8, 7
+    packed.PixelRepresentation, packed.PhotometricInterpretation = 0, "MONOCHROME2"
+    found = _alone(packed, pixels, str(RLELossless), 1).values
+    loose = np.unpackbits(found.ravel(), bitorder="little")[: rows * columns]
+    return Frame(loose.reshape(rows, columns), dataset, number)
+
+
+def _inflated(pixels: bytes) -> bytes:
+    """Deflated Image Frame Compression (PS3.5 A.4.12)."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(pixels, MOST_FRAME_BYTES)
 
 
 def _pixel_keyword(dataset: Dataset) -> str:

@@ -1,45 +1,56 @@
-"""WADO-RS metadata of studies, series and instances (PS3.18 10.4.1.1.2)."""
+"""WADO-RS metadata of studies, series and instances (PS3.18 10.4.1.1.2), JSON and XML."""
 
-import gzip
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase, HttpResponseNotModified
-from django.utils.cache import patch_vary_headers
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
+from isal import isal_zlib
 
-from apps.dicomweb.metadata import instance_metadata, series_metadata
-from apps.dicomweb.negotiation import JSON, require_json
+from apps.dicom.native_xml import native_xml
+from apps.dicomweb.caching import etag_of, kept
+from apps.dicomweb.metadata import (
+    instance_texts,
+    kept_metadata,
+    series_instances,
+    series_json,
+    state,
+)
+from apps.dicomweb.multipart import multipart_stream, streamed
+from apps.dicomweb.negotiation import JSON, XML, choose_metadata
+from apps.dicomweb.parts import Part, held_part
+from apps.dicomweb.tasks import order_metadata
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Series
+
+_VARY = ("Accept", "Accept-Encoding", "Cookie")
+_GZIP = 31  # window bits of zlib that mean gzip
+_CHUNK = 1 << 20
 
 
 @require_safe
 def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}/metadata, one series after the other"""
     row = find_study(request, study)
-    require_json(request)
+    kind = choose_metadata(request)
     note(request, row)
-    rows = row.series.select_related("study")
-    return StreamingHttpResponse(_joined(rows, root()), content_type=JSON)
+    rows = list(row.series.select_related("study"))
+    etag = etag_of(kind, row.pk, *map(state, rows), _takes_gzip(request))
+    return kept(request, etag, lambda: _of_many(request, rows, kind), vary=_VARY)
 
 
 @require_safe
 def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}/metadata, compressed as it is kept"""
     row = find_series(request, study, series)
-    require_json(request)
+    kind = choose_metadata(request)
     note(request, row.study)
-    tag = f'"{row.pk}-{row.revision}"'
-    response: HttpResponseBase
-    if request.headers.get("If-None-Match") == tag:
-        response = HttpResponseNotModified()
-    else:
-        response = _compressed(request, series_metadata(row, root()))
-    response["ETag"] = tag
-    patch_vary_headers(response, ["Accept", "Accept-Encoding", "Cookie"])
-    return response
+    etag = etag_of(kind, state(row), _takes_gzip(request))
+    if kind == XML:
+        return kept(request, etag, lambda: _of_many(request, [row], kind), vary=_VARY)
+    return kept(request, etag, lambda: _of_series(request, row), vary=_VARY)
 
 
 @require_safe
@@ -48,25 +59,95 @@ def instance_metadata_view(
 ) -> HttpResponseBase:
     """GET .../instances/{instance}/metadata"""
     row = find_instance(request, study, series, instance)
-    require_json(request)
+    kind = choose_metadata(request)
     note(request, row.series.study)
-    return HttpResponse(instance_metadata(row, root()), content_type=JSON)
+    etag = etag_of(kind, row.sha256, row.overlay, state(row.series))
+
+    def answer() -> HttpResponseBase:
+        texts = instance_texts([row], row.series, root())
+        if kind == XML:
+            return multipart_stream(XML, map(_xml_part, texts))
+        return HttpResponse(b"[" + next(texts) + b"]", content_type=JSON)
+
+    return kept(request, etag, answer)
 
 
-def _compressed(request: HttpRequest, body: bytes) -> HttpResponse:
-    if "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return HttpResponse(gzip.decompress(body), content_type=JSON)
-    response = HttpResponse(body, content_type=JSON)
+def _of_series(request: HttpRequest, row: Series) -> HttpResponseBase:
+    """As they are kept; where they are not, as they are made, and then they are ordered."""
+    body = kept_metadata(row)
+    if body is None:
+        order_metadata(row)
+        return _packed(request, series_json(row, root()))
+    if _takes_gzip(request):
+        response: HttpResponseBase = HttpResponse(body, content_type=JSON)
+        response["Content-Encoding"] = "gzip"
+        return response
+    return streamed(_unpacked(body), JSON)
+
+
+def _of_many(request: HttpRequest, rows: list[Series], kind: str) -> HttpResponseBase:
+    if kind == XML:
+        address = root()
+        parts = (
+            _xml_part(text)
+            for row in rows
+            for text in instance_texts(series_instances(row), row, address)
+        )
+        return multipart_stream(XML, parts)
+    return _packed(request, _joined(rows, root()))
+
+
+def _xml_part(text: bytes) -> Part:
+    return held_part(native_xml(orjson.loads(text)), XML)
+
+
+def _joined(rows: Iterable[Series], address: str) -> Iterator[bytes]:
+    """The arrays of all series as one."""
+    before = b"["
+    for row in rows:
+        body = kept_metadata(row)
+        pieces = series_json(row, address) if body is None else _unpacked(body)
+        for piece in _inner(pieces):
+            if piece:
+                yield before + piece
+                before = b""
+        before = before or b","
+    yield b"]" if before == b"," else b"[]"
+
+
+def _inner(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What stands between the brackets of an array that comes in pieces."""
+    last = b""
+    for number, piece in enumerate(pieces):
+        if last:
+            yield last
+        last = piece[1:] if number == 0 else piece
+    yield last[:-1]
+
+
+def _takes_gzip(request: HttpRequest) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+def _packed(request: HttpRequest, pieces: Iterator[bytes]) -> HttpResponseBase:
+    if not _takes_gzip(request):
+        return streamed(pieces, JSON)
+    response = streamed(_compressed(pieces), JSON)
     response["Content-Encoding"] = "gzip"
     return response
 
 
-def _joined(rows: QuerySet[Series], address: str) -> Iterator[bytes]:
-    """The arrays of all series as one, held one series at a time."""
-    before = b"["
-    for row in rows:
-        inner = gzip.decompress(series_metadata(row, address))[1:-1]
-        if inner:
-            yield before + inner
-            before = b","
-    yield b"[]" if before == b"[" else b"]"
+def _compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Quickly rather than well: what is kept is compressed better, later."""
+    engine = isal_zlib.compressobj(isal_zlib.ISAL_DEFAULT_COMPRESSION, wbits=_GZIP)
+    for piece in pieces:
+        if made := engine.compress(piece):
+            yield made
+    yield engine.flush()
+
+
+def _unpacked(body: bytes) -> Iterator[bytes]:
+    engine = zlib.decompressobj(_GZIP)
+    while body:
+        yield engine.decompress(body, _CHUNK)
+        body = engine.unconsumed_tail

@@ -1,15 +1,23 @@
-"""Finding what an address names among what the user may see; anything else is a 404."""
+"""Finding what an address names among what the user may see.
+
+Anything else is a 404; what was rejected, and is kept without being answered, a 410.
+"""
+
+from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.db import models
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
+from apps.dicomweb.exceptions import GoneError
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_viewing
 from apps.studies.services.viewing import ONCE_IN
+
+M = TypeVar("M", bound=models.Model)
 
 
 def root() -> str:
@@ -18,22 +26,67 @@ def root() -> str:
 
 
 def find_study(request: HttpRequest, study: str) -> Study:
-    return get_object_or_404(visible(request.user, Study), study_instance_uid=study)
+    return _one(visible(request.user, Study), study_instance_uid=study)
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
     rows = visible(request.user, Series).select_related("study")
-    return get_object_or_404(rows, series_instance_uid=series, study__study_instance_uid=study)
+    return _one(rows, series_instance_uid=series, study__study_instance_uid=study)
 
 
-def find_instance(request: HttpRequest, study: str, series: str, instance: str) -> Instance:
-    rows = visible(request.user, Instance).select_related("series__study")
-    return get_object_or_404(
-        rows,
-        sop_instance_uid=instance,
-        series__series_instance_uid=series,
-        series__study__study_instance_uid=study,
-    )
+def find_instance(
+    request: HttpRequest, study: str, series: str, instance: str, *, light: bool = False
+) -> Instance:
+    """`light`: without the columns that are as large as headers are."""
+    rows: Any = visible(request.user, Instance).select_related("series__study")
+    found: Instance = _one(rows.light() if light else rows, **_within(study, series, instance))
+    return found
+
+
+def find_frames(
+    request: HttpRequest, study: str, series: str, instance: str, numbers: list[int]
+) -> tuple[Instance, list[list[int] | None]]:
+    """An instance without its large columns, and where frames of it are in the file.
+
+    A frame that does not exist, or has to be cut by decoding, is nowhere (None).
+    """
+    few = numbers if len(numbers) <= FEW else []
+    places = {f"place_{one}": _place(one) for one in few}
+    rows: Any = visible(request.user, Instance)
+    rows = rows.only(*_FRAME_COLUMNS, *([] if few else ["frame_table"])).annotate(**places)
+    row: Instance = _one(rows, **_within(study, series, instance))
+    if few:
+        return row, [getattr(row, f"place_{one}") for one in numbers]
+    table = dict(enumerate(row.frame_table or [], start=1))
+    return row, [table.get(one) for one in numbers]
+
+
+FEW = 16  # frames that are taken out of the table by the database, one by one
+_FRAME_COLUMNS = (
+    *("sop_class_uid", "sop_instance_uid", "transfer_syntax_uid", "rows", "frames", "pixel_vr"),
+    *("file_name", "sha256"),
+)
+
+
+def _place(number: int) -> models.fields.json.KeyTransform:
+    return models.fields.json.KeyTransform(max(number - 1, 0), "frame_table")
+
+
+def _within(study: str, series: str, instance: str) -> dict[str, str]:
+    return {
+        "sop_instance_uid": instance,
+        "series__series_instance_uid": series,
+        "series__study__study_instance_uid": study,
+    }
+
+
+def _one(rows: models.QuerySet[M], **keys: str) -> M:
+    """The one answerable row with these keys; raises Http404, GoneError."""
+    found: Any = rows.filter(**keys)
+    for row in found.answerable().order_by()[:1]:
+        one: M = row
+        return one
+    raise GoneError if found.exists() else Http404
 
 
 def note(request: HttpRequest, study: Study) -> None:

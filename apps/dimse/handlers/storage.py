@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 
+from apps.dicom.part10 import ENOUGH, file_meta, leading_uids
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dimse.association import Association, Request
-from apps.dimse.part10 import ENOUGH, file_meta, leading_uids
 from apps.dimse.status import InvalidInstanceError, MismatchError
 from apps.studies.room import require_room
 from apps.studies.services import coerces

@@ -18,7 +18,13 @@ from apps.studies.services.matching import (
     match_study,
     unmatch_study,
 )
-from apps.studies.services.outgoing import Outgoing, header_json, outgoing, outgoing_file
+from apps.studies.services.outgoing import (
+    Outgoing,
+    corrected_header,
+    header_json,
+    outgoing,
+    outgoing_file,
+)
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.settling import settle_study
@@ -52,6 +58,7 @@ __all__ = [
     "correct_by_hand",
     "correct_study",
     "correctable",
+    "corrected_header",
     "discard_file",
     "drop_newcomer",
     "follow_patient",

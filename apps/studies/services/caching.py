@@ -24,6 +24,18 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
+def trim_cache(most_bytes: int) -> int:
+    """Delete the oldest files until the rest are no more than that; returns how many went."""
+    files = [(path.stat(), path) for path in Path(settings.OPENPACS_CACHE).glob("*/*")]
+    kept, gone = 0, 0
+    for found, path in sorted(files, key=lambda one: -one[0].st_mtime):
+        kept += found.st_size
+        if kept > most_bytes:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
 def _keep(path: Path, data: bytes) -> None:
     """Whole or not at all, and nothing is lost where there is no room."""
     try:

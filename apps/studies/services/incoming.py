@@ -191,6 +191,7 @@ def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:
         "header": zstandard.compress(header.data, COMPRESSION_LEVEL),
         "frame_table": frame_table(buffer, header),
         "bulk_table": [list(entry) for entry in header.bulk],
+        "pixel_vr": header.pixel_vr,
         "source": header.source[:64],
     }
 

@@ -87,9 +87,10 @@ def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDatas
         }
 
 
-def corrected_header(instance: Instance) -> bytes:
-    """The header of an instance as kept in its row, corrections made."""
-    data = zstandard.decompress(instance.header)
+def corrected_header(instance: Instance, data: bytes | None = None) -> bytes:
+    """The header of an instance as kept in its row (`data`, if at hand), corrections made."""
+    if data is None:
+        data = zstandard.decompress(instance.header)
     if not instance.overlay:
         return data
     explicit_vr = explicit(instance.transfer_syntax_uid)

@@ -1,6 +1,14 @@
-"""Pictures of stored instances, made in processes that may die of it (apps/dicom/workshop.py)."""
+"""Pictures, films and pages of stored instances, for people to look at.
 
+All of it is made in processes that may die of it (apps/dicom/workshop.py): nothing here decodes.
+"""
+
+import logging
+from collections.abc import Sequence
 from typing import Any
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from apps.dicom.header import NOT_IN_FILE, explicit
 from apps.dicom.rendering.options import JPEG, RenderOptions, Viewport
@@ -8,23 +16,31 @@ from apps.dicom.transcoding import MIB
 from apps.dicom.workshop import BusyError, JobError, Workshop
 from apps.studies.models import Instance
 from apps.studies.services.caching import cached
+from apps.studies.services.forms import Form, form_of, video_spans
 from apps.studies.services.outgoing import corrected_header, outgoing
 from apps.studies.storage import stored_files
+
+log = logging.getLogger(__name__)
 
 __all__ = ["BusyError", "NotRenderableError", "RenderOptions", "render", "thumbnail"]
 
 MOST_BYTES = 512 * MIB  # of a data set that has to be read as a whole
 MEMORY_BYTES = 2560 * MIB
-SECONDS = 20  # of CPU time for one picture
+PICTURE_SECONDS, FILM_SECONDS = 20, 120  # of CPU time
+THUMBNAIL_SIDE = 256
+_QUALITY = 80  # of thumbnails
 _PALETTES = range(0x00281201, 0x00281224)
 _ICC_PROFILE = 0x00282000
+_LARGE = {"header", "frame_table", "bulk_table"}
 _OVERLAYS = range(0x6000, 0x6020, 2)
+_MADE_BY = 1  # grows when pictures come to look otherwise, so that kept ones are made anew
 
-_workshop = Workshop(seconds=SECONDS, memory_bytes=MEMORY_BYTES)
+_pictures = Workshop(seconds=PICTURE_SECONDS, memory_bytes=MEMORY_BYTES)
+_films = Workshop(processes=1, seconds=FILM_SECONDS, memory_bytes=MEMORY_BYTES, kind="films")
 
 
 class NotRenderableError(ValueError):
-    """There is no picture of this object; the message says why."""
+    """This object cannot be shown; the message says why."""
 
 
 def render(
@@ -32,44 +48,111 @@ def render(
 ) -> tuple[str, bytes]:
     """One frame, counted from 1, as (media type, file).
 
-    Raises NotRenderableError, BusyError, and OSError where the file is damaged.
+    Raises NotRenderableError, BusyError, and OSError where the file cannot be read.
     """
     wanted = options or RenderOptions()
-    if instance.rows is None:
-        raise NotRenderableError("this object is no image")
+    if form_of(instance) != Form.IMAGE:
+        raise NotRenderableError(_("this object is no image"))
     if not 1 <= frame <= instance.frames:
-        raise NotRenderableError(f"this object has {instance.frames} frames")
-    return wanted.media_type, _made(instance, frame, wanted)
+        raise NotRenderableError(_("this object has no such frame"))
+    arguments, contents = _question(instance, frame)
+    return wanted.media_type, _made(_pictures, "picture", arguments, contents, wanted)
+
+
+def render_film(
+    instance: Instance, *, frames: Sequence[int], options: RenderOptions
+) -> tuple[str, bytes]:
+    """Frames one after the other as GIF or MP4; raises as `render` does."""
+    arguments = {"syntax": instance.transfer_syntax_uid, "frames": list(frames)}
+    made = _made(_films, "film", arguments, [_whole(instance)], options)
+    return options.media_type, made
+
+
+def render_report(instance: Instance, *, html: bool) -> bytes:
+    """A structured report as a page or as plain text; raises as `render` does."""
+    arguments = {"syntax": instance.transfer_syntax_uid, "html": html, "words": _words()}
+    return _made(_pictures, "report", arguments, [_whole(instance)])
 
 
 def thumbnail(
-    instance: Instance, *, frame: int | None = None, width: int = 256, height: int = 256
+    instance: Instance,
+    *,
+    frame: int | None = None,
+    width: int = THUMBNAIL_SIDE,
+    height: int = THUMBNAIL_SIDE,
 ) -> bytes:
-    """A small JPEG of one frame, by default a typical one; kept, so that it is made once.
+    """A small JPEG of one frame, by default the middle one; kept, so that it is made once.
 
-    Objects that cannot be shown get a drawn sign. Raises BusyError, and OSError where the
-    file cannot be read at the moment.
+    What cannot be shown gets a drawn sign. Raises BusyError, and OSError where the file
+    cannot be read at the moment.
     """
-    chosen = frame or (instance.frames + 1) // 2
-    name = f"{instance.sha256}-{instance.overlay:x}-{chosen}-{width}x{height}.jpg"
-    return cached(name, lambda: _small(instance, chosen, width, height))
+    name = thumbnail_name(instance, frame=frame, width=width, height=height)
+    return cached(f"{name}.jpg", lambda: _small(instance, _chosen(instance, frame), width, height))
+
+
+def prepare_thumbnail(instance: Instance) -> None:
+    """Have the usual thumbnail ready; where that fails, the first who asks for it is told."""
+    try:
+        thumbnail(instance)
+    except (BusyError, OSError) as error:
+        log.warning("No thumbnail of %s yet (%s)", instance.sop_instance_uid, type(error).__name__)
+
+
+def thumbnail_name(
+    instance: Instance,
+    *,
+    frame: int | None = None,
+    width: int = THUMBNAIL_SIDE,
+    height: int = THUMBNAIL_SIDE,
+) -> str:
+    """Another one for every other thumbnail."""
+    shown = f"{_chosen(instance, frame)}-{width}x{height}-{_MADE_BY}"
+    return f"{instance.sha256}-{instance.overlay:x}-{shown}"
 
 
 def close() -> None:
-    """End the processes; the next picture starts new ones."""
-    _workshop.close()
+    """End the processes; what is asked for next starts new ones."""
+    _pictures.close()
+    _films.close()
+
+
+def _chosen(instance: Instance, frame: int | None) -> int:
+    return frame or (max(instance.frames, 1) + 1) // 2
 
 
 def _small(instance: Instance, frame: int, width: int, height: int) -> bytes:
-    options = RenderOptions(JPEG, viewport=Viewport(width, height), quality=80)
-    return render(instance, frame=frame, options=options)[1]
-
-
-def _made(instance: Instance, frame: int, options: RenderOptions) -> bytes:
-    arguments, contents = _question(instance, frame)
-    arguments["options"] = options.words()
+    options = RenderOptions(JPEG, viewport=Viewport(width, height), quality=_QUALITY)
+    form = form_of(instance)
     try:
-        _, (made,) = _workshop.do("picture", arguments, contents)
+        if form == Form.IMAGE:
+            return render(instance, frame=frame, options=options)[1]
+        if form == Form.VIDEO:
+            return _made(_films, "poster", {}, _video(instance), options)
+    except NotRenderableError:
+        pass  # the sign says so
+    label = _sign_of(instance, form)
+    arguments = {"label": label, "size": [width, height]}
+    return _made(_pictures, "sign", arguments, [], options)
+
+
+def _sign_of(instance: Instance, form: Form) -> str:
+    """A few letters: what kind of object it is."""
+    if form == Form.PDF:
+        return "PDF"
+    modality = "".join(char for char in instance.series.modality if char.isalnum())
+    return modality[:10].upper() or "DICOM"
+
+
+def _made(
+    workshop: Workshop,
+    job: str,
+    arguments: dict[str, Any],
+    contents: Sequence[bytes],
+    options: RenderOptions | None = None,
+) -> bytes:
+    asked = {**arguments, "options": options.words()} if options else arguments
+    try:
+        _answer, (made,) = workshop.do(job, asked, contents)
     except JobError as error:
         raise NotRenderableError(str(error)) from None
     return made
@@ -77,20 +160,21 @@ def _made(instance: Instance, frame: int, options: RenderOptions) -> bytes:
 
 def _question(instance: Instance, frame: int) -> tuple[dict[str, Any], list[bytes]]:
     """What the workshop needs to make a picture: no more of the file than that."""
-    arguments: dict[str, Any] = {
-        "syntax": instance.transfer_syntax_uid,
-        "frame": frame,
-        "whole": False,
-        "bulk": [],
-    }
+    if late := instance.get_deferred_fields() & _LARGE:
+        instance.refresh_from_db(fields=sorted(late))
+    arguments = {"syntax": instance.transfer_syntax_uid, "frame": frame}
     bulk = [row for row in instance.bulk_table if _is_shown(row[0])]
     if instance.frame_table is None or any(row[2] == NOT_IN_FILE for row in bulk):
         return {**arguments, "whole": True}, [_whole(instance)]
     files = stored_files()
-    values = [files.read(instance.file_name, offset, length) for _, _, offset, length in bulk]
-    arguments["bulk"] = [row[0] for row in bulk]
-    arguments["explicit"] = explicit(instance.transfer_syntax_uid)
-    return arguments, [corrected_header(instance), _pixels(instance, frame), *values]
+    values = [files.read(instance.file_name, offset, length) for _t, _v, offset, length in bulk]
+    asked = {
+        **arguments,
+        "whole": False,
+        "bulk": [row[0] for row in bulk],
+        "explicit": explicit(instance.transfer_syntax_uid),
+    }
+    return asked, [corrected_header(instance), _pixels(instance, frame), *values]
 
 
 def _is_shown(tag: int) -> bool:
@@ -102,17 +186,50 @@ def _is_shown(tag: int) -> bool:
 def _pixels(instance: Instance, frame: int) -> bytes:
     table = instance.frame_table or []
     if frame > len(table):
-        raise NotRenderableError("fewer frames than the header says")
-    spans = table[frame - 1]
+        raise NotRenderableError(_("there are fewer frames than the header says"))
+    return b"".join(_read(instance, table[frame - 1]))
+
+
+def _video(instance: Instance) -> list[bytes]:
+    return _read(instance, video_spans(instance))
+
+
+def _read(instance: Instance, spans: list[int]) -> list[bytes]:
+    """Pieces of a file; `spans` is offset, length, offset, length and so on."""
     if sum(spans[1::2]) > MOST_BYTES:
-        raise NotRenderableError("its pixels are too large")
+        raise NotRenderableError(_("its pixels are too large"))
     files = stored_files()
     pairs = zip(spans[0::2], spans[1::2], strict=True)
-    return b"".join(files.read(instance.file_name, offset, length) for offset, length in pairs)
+    return [files.read(instance.file_name, offset, length) for offset, length in pairs]
 
 
 def _whole(instance: Instance) -> bytes:
     found = outgoing(instance)
     if found.size > MOST_BYTES:
-        raise NotRenderableError("its pixels are too large")
+        raise NotRenderableError(_("its pixels are too large"))
     return b"".join(found.pieces())
+
+
+def _words() -> dict[str, str]:
+    """The words around a report; apps/dicom/rendering/reports.py has them in English."""
+    return {
+        "language": get_language() or "en",
+        "report": _("Structured report"),
+        "patient": _("Patient"),
+        "birth_date": _("Date of birth"),
+        "sex": _("Sex"),
+        "study": _("Study"),
+        "accession": _("Accession number"),
+        "written": _("Written"),
+        "completion": _("Completeness"),
+        "verification": _("Verification"),
+        "verifier": _("Verified by"),
+        "image": _("Image"),
+        "context": _("Context"),
+        "modifier": _("Modifier"),
+        "acquisition": _("Acquisition"),
+        "inferred": _("Inferred from"),
+        "selected": _("Selected from"),
+        "see": _("See item"),
+        "empty": _("No value"),
+    }

@@ -1,11 +1,31 @@
 """Attributes of an answer that are read from a stored header: what was asked for of them."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from pydicom.dataset import Dataset
-
 from apps.dicom.json import JsonDataset
-from apps.dimse.questions import Wanted
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An attribute to be answered. `inner`: what is wanted of a sequence, None for all of it.
+
+    `creator`: who reserved the block of a private attribute, as the question says.
+    """
+
+    tag: int
+    vr: str
+    inner: "tuple[Wanted, ...] | None" = None
+    creator: str = ""
+
+    @property
+    def is_creator(self) -> bool:
+        return bool(self.creator) and reserves(self.tag)
+
+
+def reserves(tag: int) -> bool:
+    """Is this the element by which a maker reserves a private block (PS3.5 7.8.1)?"""
+    return tag >> 16 & 1 == 1 and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 def project(wanted: Wanted, header: JsonDataset) -> dict[str, Any]:
@@ -15,20 +35,13 @@ def project(wanted: Wanted, header: JsonDataset) -> dict[str, Any]:
     found: dict[str, Any] | None = header.get(f"{_stored_tag(wanted, header):08X}")
     if found is None:
         return {"vr": wanted.vr}
-    if found["vr"] != "SQ" or wanted.item is None:
+    if found["vr"] != "SQ" or wanted.inner is None:
         return found
-    items = [_item(wanted.item, one) for one in found.get("Value", [])]
+    items = [
+        {f"{one.tag:08X}": project(one, item) for one in wanted.inner}
+        for item in found.get("Value", [])
+    ]
     return {"vr": "SQ", "Value": items}
-
-
-def _item(asked: Dataset, stored: JsonDataset) -> JsonDataset:
-    made = {}
-    for element in asked:
-        items = element.value if element.VR == "SQ" else []
-        inner = items[0] if items and len(items[0]) else None
-        one = Wanted(int(element.tag), element.VR, inner)
-        made[f"{element.tag:08X}"] = project(one, stored)
-    return made
 
 
 def _stored_tag(wanted: Wanted, header: JsonDataset) -> int:

@@ -7,7 +7,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from apps.dicom.deflated import DamagedError, Inflater
 from apps.dicom.header import DEFLATED
-from apps.dimse.negotiation import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
+from apps.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 SOP_CLASS, SOP_INSTANCE = 0x00080016, 0x00080018

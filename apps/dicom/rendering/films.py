@@ -1,0 +1,86 @@
+"""Many frames as one moving picture: MP4 (H.264), or an animated GIF.
+
+The encoder is FFmpeg in the wheels of PyAV; only the processes for films load it.
+"""
+
+import importlib
+import io
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from apps.dicom.rendering.options import RenderingError
+
+MOST_FRAMES = 3000
+MOST_GIF_FRAMES = 400
+_SLOWEST, _FASTEST, _USUAL = 1, 60, 15  # frames a second
+_QUALITY = {"crf": "20", "preset": "veryfast"}
+_PER_SECOND = ("RecommendedDisplayFrameRate", "CineRate")
+_codec: dict[str, Any] = {}
+
+
+def load_codec() -> None:
+    """Before files can be opened no more."""
+    _codec["av"] = importlib.import_module("av")
+
+
+def frames_a_second(dataset: Dataset) -> float:
+    """How fast the frames are meant to be shown (PS3.3 C.7.6.5)."""
+    for name in _PER_SECOND:
+        if speed := _positive(dataset.get(name)):
+            return speed
+    if between := _positive(dataset.get("FrameTime")):  # in ms
+        return min(max(1000 / between, _SLOWEST), _FASTEST)
+    return _USUAL
+
+
+def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
+    """An MP4 file that plays from its beginning while it is still being loaded."""
+    av = _codec.get("av")
+    if av is None:
+        raise RenderingError("no encoder for video here")
+    target = io.BytesIO()
+    stream = None
+    with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as film:
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
+            if stream is None:
+                rate = Fraction(speed).limit_denominator(1000)
+                stream = film.add_stream("libx264", rate=rate, options=_QUALITY)
+                stream.width, stream.height = frame.width, frame.height
+                stream.pix_fmt, stream.thread_count = "yuv420p", 1
+            film.mux(stream.encode(frame))
+        if stream is not None:
+            film.mux(stream.encode())
+    return target.getvalue()
+
+
+def first_picture(film: Sequence[bytes]) -> Image.Image:
+    """The first frame of a stored video."""
+    av = _codec.get("av")
+    if av is None:
+        raise RenderingError("no decoder for video here")
+    with av.open(io.BytesIO(b"".join(film)), "r") as source:
+        for frame in source.decode(video=0):
+            image: Image.Image = frame.to_image()
+            return image
+    raise RenderingError("a video without pictures")
+
+
+def _even(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """With even sides, as the colours of H.264 need them."""
+    levels = np.asarray(image.convert("RGB"))
+    height, width = levels.shape[:2]
+    return np.pad(levels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return min(number, _FASTEST) if _SLOWEST <= number < 1e6 else None

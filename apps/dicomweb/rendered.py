@@ -1,0 +1,104 @@
+"""Rendered representations: which there are of an instance, and how each is made (PS3.18 8.7.3)."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from apps.dicom.rendering.options import GIF, JPEG, PNG, RenderOptions
+from apps.dicom.rendering.reports import STYLE
+from apps.dicomweb.bulk import bulk_part
+from apps.dicomweb.exceptions import BadRequestError, NotAcceptableError
+from apps.dicomweb.negotiation import Choice, accepted
+from apps.dicomweb.parts import Part, held_part, stored_part
+from apps.studies.models import Instance
+from apps.studies.services import rendering
+from apps.studies.services.forms import Form, form_of, video_spans, video_type
+
+MP4, PDF, HTML, TEXT = "video/mp4", "application/pdf", "text/html", "text/plain"
+EVERY = (JPEG, PNG, GIF, MP4, PDF, HTML, TEXT)
+_FILMS = (GIF, MP4)
+_DOCUMENT = "00420011"
+_CHARSET = "; charset=utf-8"
+# A report is words only: no scripts, nothing fetched, in an origin of its own.
+_STYLE = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+REPORT_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be rendered: frames of an instance, by default the first or all as fits."""
+
+    instance: Instance
+    frames: tuple[int, ...] = ()
+
+    @property
+    def as_pictures(self) -> tuple[int, ...]:
+        return self.frames or (1,)
+
+    @property
+    def as_film(self) -> Sequence[int]:
+        return self.frames or range(1, self.instance.frames + 1)
+
+
+def offered(target: Target) -> list[str]:
+    """Media types that an instance can be had in, the usual one first; raises BadRequestError."""
+    row = target.instance
+    form = form_of(row)
+    if form == Form.PRESENTATION:
+        raise BadRequestError("Presentation states are not applied here: ask for the images.")
+    if form == Form.IMAGE:
+        return [JPEG, PNG, GIF, *([MP4] if len(target.as_film) > 1 else [])]
+    if form == Form.VIDEO:
+        return [video_type(row)]
+    return {Form.PDF: [PDF], Form.REPORT: [HTML, TEXT]}.get(form, [])
+
+
+def choose_rendered(
+    request: HttpRequest, offers: Sequence[str], *, single: bool, also: Sequence[str] = ()
+) -> Choice:
+    """The best of the media types; one part goes bare unless multipart is asked for.
+
+    Without `single` there are several pictures: those need multipart, or go into one film.
+    `also`: what there is in multipart answers only.
+    """
+    for one in accepted(request):
+        known = [*offers, *also] if one.multipart else offers
+        fitting = [offer for offer in known if one.covers(offer)]
+        if fitting and (one.multipart or single):
+            return Choice(fitting[0], one.multipart)
+        if films := [offer for offer in fitting if offer in _FILMS and one.media_type == offer]:
+            return Choice(films[0], multipart=False)
+        if fitting and one.media_type == "*/*":
+            return Choice(fitting[0], multipart=True)
+    raise NotAcceptableError(_alternatives(offers, single=single))
+
+
+def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
+    """The representation in `options.media_type`; raises NotRenderableError, BusyError, OSError."""
+    row, kind = target.instance, options.media_type
+    form = form_of(row)
+    if form == Form.VIDEO:
+        return [stored_part(row.file_name, video_spans(row), kind)]
+    if form == Form.PDF:
+        part = bulk_part(row, _DOCUMENT)
+        return [Part(PDF, part.length, part.read)]
+    if form == Form.REPORT:
+        return [held_part(rendering.render_report(row, html=kind == HTML), kind + _CHARSET)]
+    if kind == MP4 or (kind == GIF and len(target.as_film) > 1):
+        made = rendering.render_film(row, frames=target.as_film, options=options)
+        return [held_part(made[1], kind)]
+    pictures = (rendering.render(row, frame=one, options=options) for one in target.as_pictures)
+    return [held_part(data, kind) for kind, data in pictures]
+
+
+def _alternatives(offers: Sequence[str], *, single: bool) -> str:
+    if not offers:
+        return "There is no rendered form of this object."
+    form = "" if single else "multipart/related of "
+    return f"Available as {form}{', '.join(offers)}."
