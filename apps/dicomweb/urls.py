@@ -9,6 +9,7 @@ from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
 from apps.dicomweb.views import (
+    archives,
     bulk,
     describing,
     framing,
@@ -49,6 +50,9 @@ urlpatterns = [
     path(STUDY, _seen(retrieving.retrieve_study), name="study"),
     path(SERIES, _seen(retrieving.retrieve_series), name="series"),
     path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
+    path(f"{STUDY}/archive", _seen(archives.study_archive), name="study-archive"),
+    path(f"{SERIES}/archive", _seen(archives.series_archive), name="series-archive"),
+    path(f"{INSTANCE}/archive", _seen(archives.instance_archive), name="instance-archive"),
     path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),

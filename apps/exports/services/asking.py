@@ -96,6 +96,20 @@ def decide(
         )
 
 
+def note_archive(study: Study, *, origin: Origin, level: str) -> None:
+    """Somebody takes a study, or part of it, as an archive without asking for an export."""
+    with transaction.atomic():
+        record(
+            Kind.STUDY_EXPORTED,
+            study,
+            origin=origin,
+            patient_id=study.patient_id,
+            accession_number=study.accession_number,
+            study_instance_uid=study.study_instance_uid,
+            details={"kind": Export.Kind.ZIP, "level": level},
+        )
+
+
 def note_download(export: Export, *, origin: Origin) -> None:
     """Somebody takes the file."""
     record_export(Kind.EXPORT_DOWNLOADED, export, origin=origin, size=export.size)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from apps.dicom.media import file_id
 from apps.studies.models import Instance
 
@@ -23,12 +25,17 @@ class Placed:
 
 
 def instance_keys(studies: Iterable[int]) -> list[int]:
-    """The instances of studies in the order in which they go out: patients stay together.
+    """The instances of studies in the order in which they go out."""
+    return in_order(Instance.objects.filter(series__study__in=list(studies)))
 
-    Those of studies that were rejected meanwhile are not among them.
+
+def in_order(rows: "QuerySet[Instance]") -> list[int]:
+    """The keys of instances in the order in which they go out: patients stay together.
+
+    Those of studies that were rejected are not among them.
     """
-    rows: Any = Instance.objects.filter(series__study__in=list(studies)).answerable()
-    ordered = rows.order_by(
+    found: Any = rows
+    ordered = found.answerable().order_by(
         "series__study__patient_identifier",
         "series__study_id",
         "series__number",
