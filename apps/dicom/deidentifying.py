@@ -41,7 +41,7 @@ _REGISTERED = "1.2.840.10008."  # UIDs of the standard name nobody
 _KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "ResourceUID")
 _PIXEL_GROUP = 0x7FE0
 # Coded values of these groups say how the rest is read; of others they may be typed by hand.
-_STRUCTURE = (0x0002, 0x0028)
+_STRUCTURE = (0x0002, 0x0008, 0x0028, 0x0040)
 _LETTERS = 4
 _FREE_TEXT = frozenset({"LT", "ST", "UT", "UC", "UR"})
 _SHORT_TEXT = frozenset({"AE", "LO", "SH"})
@@ -151,7 +151,7 @@ class Deidentifier:
             return Action.EMPTY
         if vr in _FREE_TEXT:
             cleans = Option.CLEAN_DESCRIPTORS in self.options
-            return Action.CLEAN if cleans else Action.EMPTY
+            return Action.CLEAN if cleans else Action.DUMMY
         if vr in _MOMENTS:
             return self._moment()
         if vr == "UI" and not element.keyword.endswith(_KINDS):

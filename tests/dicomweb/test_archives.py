@@ -53,7 +53,7 @@ def test_an_archive_is_for_who_may_export(keep: Keep, as_role: Callable[[str], C
 def test_a_rejected_study_is_not_packed(keep: Keep, radiologist: Client) -> None:
     address = address_of(keep(ct_image())).split("/series")[0]
     Study.objects.update(status="rejected")
-    assert radiologist.get(f"{address}/archive").status_code == 404
+    assert radiologist.get(f"{address}/archive").status_code == 410
 
 
 def test_an_archive_holds_readable_files(keep: Keep, radiologist: Client) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from apps.exports.models import Export, Profile
 from apps.exports.services import ask_for_export
 from apps.exports.services.making import make_due
 from apps.studies.models import Study
+from apps.studies.room import forget_room
 from apps.studies.spool import Spool
 from tests.dicom.objects import ct_image, part10
 from tests.dimse.receiving import keep
@@ -41,6 +42,14 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
     made: dict[str, Any] = vars(storages)["_storages"]
     made.pop("dicom", None)
     return Spool(tmp_path / "spool")
+
+
+@pytest.fixture(autouse=True)
+def _disk_looked_at_anew() -> Iterator[None]:
+    """What a test says of the disk holds for no other one."""
+    forget_room()
+    yield
+    forget_room()
 
 
 @pytest.fixture
