@@ -18,6 +18,7 @@ PROGRAMS = {
     "chromium": "chromium",
     "dciodvfy": "dicom3tools",
     "echoscu": "dcmtk",
+    "gdcmconv": "libgdcm-tools",
     "initdb": "postgresql",
     "pdftotext": "poppler-utils",
     "redis-server": "redis-server",

@@ -73,6 +73,16 @@ def read_data_set(data_set: bytes, source: str) -> Dataset:
     return dcmread(BytesIO(b"".join((_PREAMBLE, meta, data_set))))
 
 
+def read_little_endian(data_set: bytes, source: str) -> Dataset:
+    """The same with every word in little endian; its own transfer syntax where it was so before."""
+    dataset = read_data_set(data_set, source)
+    if source == ExplicitVRBigEndian:
+        _settle_header(dataset, source, str(ExplicitVRLittleEndian))
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.set_original_encoding(False, True)
+    return dataset
+
+
 def _convert(dataset: Dataset, source: str, target: str) -> None:
     _settle_header(dataset, source, target)
     if _PIXEL_DATA in dataset:

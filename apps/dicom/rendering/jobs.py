@@ -26,7 +26,7 @@ from apps.dicom.rendering.profiles import coloured
 from apps.dicom.rendering.reading import Frame, frame_of, read_frame
 from apps.dicom.rendering.reports import as_html, as_text
 from apps.dicom.structured_report import TooLongError
-from apps.dicom.transcoding import read_data_set
+from apps.dicom.transcoding import read_little_endian
 
 __all__ = ["RenderingError", "film", "picture", "poster", "prepare", "report", "sign"]
 
@@ -58,7 +58,7 @@ def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     if len(numbers) > (MOST_GIF_FRAMES if is_gif else MOST_FRAMES):
         raise RenderingError(f"{len(numbers)} frames are too many for one film")
     with warnings.catch_warnings(action="ignore"):
-        dataset = read_data_set(contents[0], arguments["syntax"])
+        dataset = read_little_endian(contents[0], arguments["syntax"])
         speed = frames_a_second(dataset)
         images = _images(dataset, arguments["syntax"], numbers, options)
         if is_gif:
@@ -85,7 +85,7 @@ def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     """A structured report as HTML or plain text, UTF-8."""
     write = as_html if arguments["html"] else as_text
     with warnings.catch_warnings(action="ignore"):
-        dataset = read_data_set(contents[0], arguments["syntax"])
+        dataset = read_little_endian(contents[0], arguments["syntax"])
         try:
             return {}, [write(dataset, arguments["words"]).encode("utf-8", "replace")]
         except TooLongError:

@@ -16,7 +16,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from apps.dicom.decoding import decompress
 from apps.dicom.rendering.options import RenderingError
-from apps.dicom.transcoding import MIB, UNCOMPRESSED, read_data_set
+from apps.dicom.transcoding import MIB, UNCOMPRESSED, read_little_endian
 
 MOST_FRAME_BYTES = 256 * MIB  # of one frame, decoded
 _PIXELS, _FLOATS, _DOUBLES = "PixelData", "FloatPixelData", "DoubleFloatPixelData"
@@ -45,7 +45,7 @@ def read_frame(arguments: dict[str, Any], contents: Sequence[bytes]) -> Frame:
     """
     syntax, number = arguments["syntax"], arguments["frame"]
     if arguments["whole"]:
-        dataset = read_data_set(contents[0], syntax)
+        dataset = read_little_endian(contents[0], syntax)
         return frame_of(dataset, syntax, number)
     header, pixels, *values = contents
     dataset = read_dataset(io.BytesIO(header), not arguments["explicit"], is_little_endian=True)
@@ -64,7 +64,9 @@ def frame_of(dataset: Dataset, syntax: str, number: int) -> Frame:
     if syntax in UNCOMPRESSED:
         check_size(dataset)
         _check_length(dataset, number)
-        return Frame(_plain(dataset, syntax, number - 1), dataset, number)
+        # Whatever it was in, it was read into little endian, inflated.
+        plain = ExplicitVRLittleEndian
+        return Frame(_plain(dataset, str(plain), number - 1), dataset, number)
     pixels = get_frame(dataset.PixelData, number - 1, number_of_frames=frames)
     return _alone(dataset, pixels, syntax, number)
 

@@ -34,7 +34,7 @@ class Form(Enum):
 def form_of(instance: Instance) -> Form:
     """As what an instance can be shown."""
     syntax = instance.transfer_syntax_uid
-    if syntax.startswith(_JPEG_FAMILY) and syntax.split(".")[8] in _VIDEOS:
+    if syntax.startswith(_JPEG_FAMILY) and syntax.split(".")[7] in _VIDEOS:
         return Form.VIDEO
     if instance.sop_class_uid.startswith(_REPORTS):
         return Form.REPORT
