@@ -59,6 +59,8 @@ WORKLIST_STARTED_MINUTES = env.int("OPENPACS_WORKLIST_STARTED_MINUTES", default=
 WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one query
 WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
+EXPORTS_DIR = OPENPACS_HOME / "exports"
+OPENPACS_EXPORT_DAYS = env.int("OPENPACS_EXPORT_DAYS", default=7)  # how long exports are kept
 OPENPACS_CACHE = OPENPACS_HOME / "cache"  # thumbnails; may be emptied at any time
 OPENPACS_CACHE_BYTES = env.int("OPENPACS_CACHE_BYTES", default=4 << 30)
 OPENPACS_STUDY_QUIET_SECONDS = env.int("OPENPACS_STUDY_QUIET_SECONDS", default=10)
@@ -86,6 +88,7 @@ INSTALLED_APPS = [
     "apps.reports",
     "apps.viewer",
     "apps.quality",
+    "apps.exports",
     "apps.dimse",
     "apps.dicomweb",
     "apps.hl7",
@@ -217,6 +220,7 @@ CELERY_TASK_ROUTES = {
     "apps.studies.tasks.take_in_*": {"queue": "default"},
     "apps.studies.tasks.*": {"queue": "ingest"},
     "apps.dimse.tasks.*": {"queue": "outbound"},
+    "apps.exports.tasks.*": {"queue": "outbound"},
     "apps.hl7.tasks.*": {"queue": "outbound"},
     "apps.routing.tasks.*": {"queue": "outbound"},
 }
@@ -248,6 +252,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "send-waiting-messages": {"task": "apps.hl7.tasks.send_waiting", "schedule": 5.0},
     "send-waiting-transfers": {"task": "apps.routing.tasks.send_waiting", "schedule": 5.0},
     "forget-transfer-answers": {"task": "apps.routing.tasks.forget_answers", "schedule": 3600.0},
+    "make-waiting-exports": {"task": "apps.exports.tasks.make_waiting", "schedule": 5.0},
+    "delete-old-exports": {"task": "apps.exports.tasks.delete_old", "schedule": 600.0},
     "settle-commitments": {"task": "apps.dimse.tasks.settle_commitments", "schedule": 5.0},
     "resume-retrievals": {"task": "apps.dimse.tasks.resume_retrievals", "schedule": 5.0},
     "forget-commitments": {"task": "apps.dimse.tasks.forget_old_commitments", "schedule": 3600.0},

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dicom-web/", include("apps.dicomweb.urls")),
     wado_uri,
     path("studies/", include("apps.studies.urls")),
+    path("exports/", include("apps.exports.urls")),
     path("quality/", include("apps.quality.urls")),
     path("reports/", include("apps.reports.urls")),
     path("archives/", include("apps.dimse.urls")),

@@ -16,12 +16,14 @@ from openpacs.install import PYTHON_PACKAGES, ROOT, Refused, Run, Step, install,
 PROGRAMS = {
     "Orthanc": "orthanc",
     "chromium": "chromium",
+    "dciodvfy": "dicom3tools",
     "echoscu": "dcmtk",
     "gdcmconv": "libgdcm-tools",
     "initdb": "postgresql",
     "pdftotext": "poppler-utils",
     "redis-server": "redis-server",
     "strace": "strace",
+    "xorriso": "xorriso",
 }
 # Where Debian keeps daemons; not on the PATH of everybody.
 DAEMONS = "/usr/sbin"

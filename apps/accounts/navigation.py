@@ -37,6 +37,7 @@ ENTRIES = (
         Noun.TRANSFER,
         number="routing:given-up",
     ),
+    Entry("exports:list", _("Exports"), "package-export", Action.VIEW, Noun.EXPORT),
     Entry("dimse:archives", _("Archives"), "server-2", Action.CREATE, Noun.STUDY),
     Entry("quality:inbox", _("Quality"), "checklist", Action.CHANGE, Noun.STUDY),
     Entry("admin:audit_event_changelist", _("Journal"), "notebook", Action.VIEW, Noun.JOURNAL),

@@ -40,6 +40,7 @@ class Noun(models.TextChoices):
     PARTNER = "partner", _("HL7 partner")
     INGEST = "ingest", _("Ingest queue")
     TRANSFER = "transfer", _("Transfer")
+    EXPORT = "export", _("Export")
     USER = "user", _("User")
 
 
@@ -96,6 +97,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.TEMPLATE: "VCE",
         Noun.CATALOGUE: "V",
         Noun.TRANSFER: "V",
+        Noun.EXPORT: "oVCED",
     },
     Role.RESIDENT: {
         Noun.PATIENT: "V",
@@ -131,6 +133,7 @@ _TABLE: dict[Role, dict[Noun, str]] = {
         Noun.PARTNER: "VCED",
         Noun.INGEST: "VED",
         Noun.TRANSFER: "VCED",
+        Noun.EXPORT: "VCEXD",  # X: which code stands for whom in an anonymised export
     },
     Role.SYSTEM_ADMINISTRATOR: {
         Noun.TEMPLATE: "VCED",

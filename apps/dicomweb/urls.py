@@ -10,6 +10,7 @@ from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
 from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
+    archives,
     bulk,
     capabilities,
     describing,
@@ -70,6 +71,9 @@ retrieved = [
     path(STUDY, _seen(_study), name="study"),
     path(SERIES, _seen(_series), name="series"),
     path(INSTANCE, _seen(_instance), name="instance"),
+    path(f"{STUDY}/archive", _seen(archives.study_archive), name="study-archive"),
+    path(f"{SERIES}/archive", _seen(archives.series_archive), name="series-archive"),
+    path(f"{INSTANCE}/archive", _seen(archives.instance_archive), name="instance-archive"),
     path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),

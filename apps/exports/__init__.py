@@ -1,0 +1,1 @@
+"""Studies that leave the house as files: archives to download, discs, pictures, anonymised."""

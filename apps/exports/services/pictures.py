@@ -1,0 +1,152 @@
+"""Pictures of images: as files of their own, and with the page that shows them on any PC."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from apps.dicom.rendering.options import JPEG, PNG, RenderOptions, Viewport, Window
+from apps.exports.members import Member, text_member
+from apps.exports.services.gathering import Placed, placed
+from apps.studies.models import Instance, Study
+from apps.studies.services.rendering import NotRenderableError, render
+
+log = logging.getLogger(__name__)
+PORTABLE = Path(__file__).parents[1] / "portable"
+MOST_FRAMES = 1000  # of one object, on the page for any PC
+SHOWN = Viewport(1024, 1024)
+_ENDINGS = {JPEG: "JPG", PNG: "PNG"}
+# CT is shown as the device said, and as lungs and bones are looked at (Hounsfield units).
+_PRESETS = {"L": Window(-600, 1600), "B": Window(400, 1800)}
+
+
+def picture_members(
+    keys: Sequence[int], *, media_type: str = JPEG, on_object: Callable[[], None]
+) -> Iterator[Member]:
+    """Every frame as a picture, in a folder for each series; then what cannot be shown.
+
+    `on_object` is called when all of an object is there.
+    """
+    missing = []
+    for one in placed(keys):
+        study, series, number = one.numbers
+        folder = f"STUDY{study:02d}/SERIES{series:03d}"
+        made = 0
+        for frame in range(1, one.row.frames + 1):
+            picture = _picture(one.row, frame, RenderOptions(media_type))
+            if picture is not None:
+                part = f"_{frame:04d}" if one.row.frames > 1 else ""
+                yield _stored(f"{folder}/IMAGE{number:05d}{part}.{_ENDINGS[media_type]}", picture)
+                made += 1
+        on_object()
+        if not made:
+            missing.append(one.row.sop_instance_uid)
+    if missing:
+        said = _("These objects cannot be shown as pictures:")
+        yield text_member("README.TXT", "\r\n".join([said, "", *missing, ""]))
+
+
+class PortablePages:
+    """A page that shows images in any browser, from a disc or a folder, without a network.
+
+    Built beside the objects themselves: `pictures_of` for each, `pages` at the end.
+    """
+
+    def __init__(self) -> None:
+        self._studies: dict[int, dict[str, Any]] = {}
+        self._count = 0
+
+    def pictures_of(self, one: Placed) -> Iterator[Member]:
+        """The pictures of one object."""
+        row = one.row
+        shown = min(row.frames, MOST_FRAMES) if row.rows else 0
+        images = self._series(row)["images"]
+        for frame in range(1, shown + 1):
+            self._count += 1
+            # With the letter of the window eight characters, as on every disc.
+            name = f"VIEWER/P{self._count // 1000:04d}/I{self._count % 1_000_000:06d}"
+            entry: dict[str, Any] = {"file": name, "windows": []}
+            for letter, window in self._windows(row).items():
+                options = RenderOptions(JPEG, window=window, viewport=SHOWN, quality=88)
+                picture = _picture(row, frame, options)
+                if picture is None:
+                    break
+                entry["windows"].append(letter)
+                yield _stored(f"{name}{letter}.JPG", picture)
+            if entry["windows"]:
+                images.append(entry)
+
+    def pages(self) -> Iterator[Member]:
+        """The page, its script and what it shows."""
+        studies = [
+            {**study, "series": list(study["series"].values())} for study in self._studies.values()
+        ]
+        text = render_to_string("exports/portable.html", {"words": json.dumps(_words())})
+        yield text_member("INDEX.HTM", text)
+        yield text_member("VIEWER/DATA.JS", f"window.studies = {json.dumps(studies)};\n")
+        yield text_member("VIEWER/VIEWER.JS", _kept("viewer.js"))
+        yield text_member("VIEWER/VIEWER.CSS", _kept("viewer.css"))
+
+    @staticmethod
+    def _windows(row: Instance) -> dict[str, Window | None]:
+        usual: dict[str, Window | None] = {"D": None}
+        return {**usual, **_PRESETS} if row.series.modality == "CT" else usual
+
+    def _series(self, row: Instance) -> dict[str, Any]:
+        series = row.series
+        study = self._studies.setdefault(series.study_id, _told(series.study))
+        found: dict[str, Any] = study["series"].setdefault(
+            series.pk,
+            {
+                "number": series.number,
+                "modality": series.modality,
+                "description": series.description or series.protocol_name,
+                "images": [],
+            },
+        )
+        return found
+
+
+def _told(study: Study) -> dict[str, Any]:
+    return {
+        "patient": study.shown_name,
+        "number": study.patient_identifier,
+        "date": study.study_date.isoformat() if study.study_date else "",
+        "description": study.description,
+        "series": {},
+    }
+
+
+def _words() -> dict[str, str]:
+    """What the script says, in the language of the site."""
+    return {
+        "image": _("Image"),
+        "images": _("images"),
+        "usual": _("As stored"),
+        "lung": _("Lung"),
+        "bone": _("Bone"),
+        "nothing": _("There are no pictures of this series."),
+    }
+
+
+def _picture(row: Instance, frame: int, options: RenderOptions) -> bytes | None:
+    """None where it cannot be shown: such objects lie beside it as DICOM files."""
+    try:
+        return render(row, frame=frame, options=options)[1]
+    except NotRenderableError as error:
+        log.warning("No picture of %s: %s", row.sop_instance_uid, error)
+        return None
+
+
+def _stored(name: str, data: bytes) -> Member:
+    return Member(name, lambda: iter([data]), len(data))
+
+
+@cache
+def _kept(name: str) -> str:
+    return (PORTABLE / name).read_text(encoding="utf-8")
