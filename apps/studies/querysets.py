@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.dicom import lookups
 from apps.dicom.dates import Range, format_date, parse_date_range, parse_time_range
 from apps.dicom.keys import BadKeyError, Key, Matching, Terms
-from apps.dicom.matching import name_fits
+from apps.dicom.matching import name_fits, name_fits_fuzzily
 from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
@@ -174,17 +174,20 @@ def _site_time(moment: datetime | None, terms: Terms) -> datetime | None:
         return moment
 
 
-def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key]:
+def _spelled(
+    keys: Iterable[Key], studies: models.QuerySet["Study"], terms: Terms = USUAL
+) -> list[Key]:
     """Keys with the names of referrers as they are spelled in the index.
 
     There are few of them, and no column holds their form for searches.
     """
     made = list(keys)
+    fits = name_fits_fuzzily if terms.fuzzy else name_fits
     for number, key in enumerate(made):
         if key.name == "ReferringPhysicianName" and key.matching is not Matching.UNIVERSAL:
             names = studies.order_by().values_list("referring_physician", flat=True).distinct()
             fitting = [
-                name for name in names if name and any(name_fits(one, name) for one in key.values)
+                name for name in names if name and any(fits(one, name) for one in key.values)
             ]
             made[number] = replace(key, matching=Matching.LIST, values=tuple(fitting))
     return made
@@ -208,7 +211,7 @@ class StudyQuerySet(models.QuerySet["Study"]):
 
         Unknown keys are passed over (PS3.4 C.2.2.1.3). Raises BadKeyError.
         """
-        keys = _spelled(keys, self.model._default_manager.all())
+        keys = _spelled(keys, self.model._default_manager.all(), terms)
         # What modalities its series have, the study says sooner than they do.
         sooner = [
             replace(key, path=("ModalitiesInStudy",)) for key in keys if key.name == "Modality"
@@ -338,7 +341,7 @@ class SeriesQuerySet(models.QuerySet["Series"]):
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Series fitting keys of their own level, of their study, and of one instance below."""
         parent: Any = self.model._meta.get_field("study").related_model
-        keys = _spelled(keys, parent.objects.all())
+        keys = _spelled(keys, parent.objects.all(), terms)
         rows = self.filter(
             _condition(keys, SERIES_KEYS, terms=terms),
             _condition(keys, STUDY_KEYS, "study__", terms=terms),
@@ -362,7 +365,7 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Instances fitting keys of all levels."""
         series: Any = self.model._meta.get_field("series").related_model
         study = series._meta.get_field("study").related_model
-        keys = _spelled(keys, study.objects.all())
+        keys = _spelled(keys, study.objects.all(), terms)
         return self.filter(
             _condition(keys, INSTANCE_KEYS),
             _condition(keys, SERIES_KEYS, "series__", terms=terms),

@@ -2,15 +2,18 @@
 
 import csv
 import io
+import re
 from email import message_from_bytes
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import get_resolver
 
 from apps.dicom.native_xml import NAMESPACE
+from apps.dicomweb import queries
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep
 
@@ -123,9 +126,8 @@ def test_the_capabilities_name_every_route_and_its_keys(radiologist: Client) -> 
     assert answer["Content-Type"] == "application/vnd.sun.wadl+xml"
     root = ElementTree.fromstring(answer.content)
     found = {one.get("path"): one for one in root.iter(f"{WADL}resource")}
-    (service,) = (
-        one for one in get_resolver().url_patterns if getattr(one, "app_name", "") == "dicomweb"
-    )
+    services: list[Any] = list(get_resolver().url_patterns)
+    (service,) = (one for one in services if getattr(one, "app_name", "") == "dicomweb")
     assert len(found) == len(service.url_patterns)
     series = found["studies/{study}/series"]
     names = {one.get("name") for one in series.iter(f"{WADL}param")}
@@ -143,3 +145,9 @@ def test_the_capabilities_are_told_as_json_too(radiologist: Client) -> None:
     assert studies["methods"] == ["GET", "POST"]
     assert {"PatientName", "fuzzymatching"} <= set(studies["parameters"])
     assert got(radiologist, "/dicom-web/capabilities", "image/png").status_code == 406
+
+
+def test_the_conformance_statement_names_every_key() -> None:
+    text = (settings.BASE_DIR / "docs" / "conformance-web-hl7.md").read_text()
+    named = set(re.findall(r"\w+", text))
+    assert {*queries.SEARCHED, *queries.PARAMETERS} <= named

@@ -177,7 +177,8 @@ class Search:
         """
         found = self._query().order_by(*self._order).values_list(*self._columns)
         if self.unindexed:
-            with closing(found.iterator(self._page_size)) as rows:
+            cursor: Any = found.iterator(self._page_size)
+            with closing(cursor) as rows:
                 fitting = self._completed(rows, self._page_size, seconds)
                 return list(islice(fitting, offset, offset + limit))
         cut = found[offset : offset + limit]
