@@ -110,6 +110,7 @@ INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
     "InstanceNumber": ("number", lookups.integer_condition),
     "Rows": ("rows", lookups.integer_condition),
     "Columns": ("columns", lookups.integer_condition),
+    "BitsAllocated": ("bits_allocated", lookups.integer_condition),
     "NumberOfFrames": ("frames", lookups.integer_condition),
 }
 

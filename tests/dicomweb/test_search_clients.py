@@ -89,8 +89,8 @@ def test_two_clients_find_the_same(
     assert [row for page in pages for row in page] == plain("studies")
     assert library.search_for_studies(get_remaining=True, limit=2) == plain("studies")
 
-    found = library.search_for_series(uid, fields=["BitsAllocated"])
-    assert found == plain(f"studies/{uid}/series?includefield=00280100")
+    found = library.search_for_series(uid, fields=["BitsStored"])
+    assert found == plain(f"studies/{uid}/series?includefield=00280101")
     assert library.search_for_instances(uid, series) == plain(
         f"studies/{uid}/series/{series}/instances"
     )

@@ -68,7 +68,7 @@ def test_the_address_goes_before_the_header(radiologist: Client) -> None:
 
 
 def test_xml_has_a_part_for_each_answer(radiologist: Client) -> None:
-    answer = got(radiologist, f"{STUDIES}?includefield=BitsAllocated", XML)
+    answer = got(radiologist, f"{STUDIES}?includefield=BitsStored", XML)
     head = f"Content-Type: {answer['Content-Type']}\r\n\r\n".encode()
     parts: Any = message_from_bytes(head + answer.getvalue()).get_payload()
     rows = radiologist.get(STUDIES).json()
@@ -78,7 +78,7 @@ def test_xml_has_a_part_for_each_answer(radiologist: Client) -> None:
         assert root.tag == f"{{{NAMESPACE}}}NativeDicomModel"
         values = {one.get("tag"): "".join(one.itertext()) for one in root}
         assert values["0020000D"] == row["0020000D"]["Value"][0]
-        assert values["00280100"] == "16"
+        assert values["00280101"] == "12"
 
 
 def test_no_answer_is_no_xml_at_all(radiologist: Client) -> None:

@@ -66,7 +66,7 @@ def test_headers_are_not_looked_through_for_ever(
     radiologist: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "SECONDS", 0)
-    answer = radiologist.get("/dicom-web/instances?BitsAllocated=8&Modality=CT")
+    answer = radiologist.get("/dicom-web/instances?BitsStored=8&Modality=CT")
     assert answer.status_code == 413
     assert "headers" in answer.json()["error"] or "too long" in answer.json()["error"]
 
