@@ -65,6 +65,10 @@ def test_other_types_are_refused_with_what_there_is(radiologist: Client, accept:
 def test_the_address_goes_before_the_header(radiologist: Client) -> None:
     answer = got(radiologist, f"{STUDIES}?accept=text/csv", "application/dicom+json")
     assert answer["Content-Type"].startswith("text/csv")
+    assert "Accept" in answer["Vary"].split(", ")
+    for written in ("application/dicom%2Bjson", "application/dicom+json"):
+        answer = got(radiologist, f"{STUDIES}?accept={written}", "text/csv")
+        assert answer["Content-Type"] == "application/dicom+json"
 
 
 def test_xml_has_a_part_for_each_answer(radiologist: Client) -> None:

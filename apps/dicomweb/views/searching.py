@@ -4,6 +4,7 @@ from functools import partial
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from apps.accounts.policy import sees_all, visible
 from apps.dicomweb.answers import Answers, indexed_tags, instance_address, stored_fields
@@ -59,6 +60,7 @@ def _search(
     response = write([answers.make(*one) for one in rows[: query.limit]])
     if len(rows) > query.limit:
         response["Warning"] = MORE
+    patch_vary_headers(response, ["Accept"])
     return response
 
 
