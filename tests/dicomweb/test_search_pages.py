@@ -86,6 +86,11 @@ def test_below_what_is_unknown_there_is_nothing_to_search(
     assert radiologist.get(f"/dicom-web/studies/{study}/series/{uid}/instances").status_code == 200
     for path in (
         "studies/1.2.3/series",
+        "studies/*/series",
+        "studies/%00/series",
+        f"studies/{study},{study}/instances",
+        f"studies/{study}%5C{study}/instances",
+        f"studies/{study}/series/*/instances",
         "studies/1.2.3/instances",
         f"studies/1.2.3/series/{uid}/instances",
         f"studies/{study}/series/1.2.3/instances",

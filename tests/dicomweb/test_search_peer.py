@@ -96,4 +96,4 @@ def same(tag: str, mine: dict[str, Any], other: dict[str, Any]) -> bool:
         return parse_time(mine["Value"][0]) == parse_time(other["Value"][0])
     if tag in NAMES and not json.dumps(mine, ensure_ascii=False).isascii():
         return True
-    return mine.get("Value") == other["Value"]
+    return bool(mine.get("Value") == other["Value"])

@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from apps.accounts.policy import sees_all, visible
+from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dicomweb.answers import Answers, indexed_tags, instance_address, stored_fields
 from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
 from apps.dicomweb.methods import Description, described
@@ -18,7 +19,7 @@ from apps.studies.patience import patience
 from apps.studies.services.finding import Search, everything
 
 # How long one search may keep the database, and headers be looked through for it.
-SECONDS = 10
+SECONDS = 5
 # PS3.18 8.3.4.4 gives the words.
 MORE = '299 openpacs "There are additional results that can be requested"'
 
@@ -48,7 +49,10 @@ def _search(
 ) -> HttpResponseBase:
     write = chosen_format(request)
     path = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
-    query = parse_query(request.GET, level, **{name: uid for name, uid in path.items() if uid})
+    fixed = {name: uid for name, uid in path.items() if uid}
+    if not all(valid_uid(uid, longest=LONGEST_SENT) for uid in fixed.values()):
+        raise Http404
+    query = parse_query(request.GET, level, **fixed)
     address = root()
     search = _question(request, query, address)
     # One more than asked for tells whether there are more.
