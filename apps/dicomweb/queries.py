@@ -11,8 +11,8 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from apps.dicom.keys import Key, Matching, Terms, keyword_vr, make_key
 from apps.dicom.projecting import Wanted, reserves
 from apps.dicomweb.exceptions import BadRequestError
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import PATIENT_COUNTS, Level, below
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 
 MAX_LIMIT = 1000
 MAX_DEPTH = 8

@@ -14,6 +14,7 @@ from apps.dicom import lookups
 from apps.dicom.json import JsonDataset
 from apps.dicom.keys import Key, Matching, Terms
 from apps.dicom.matching import fits, tag_of
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import (
     CLASSES_IN_STUDY,
     PATIENT_COUNTS,
@@ -25,7 +26,6 @@ from apps.studies.datasets import (
 )
 from apps.studies.models import Instance, Series, Study
 from apps.studies.patience import TooMuchAsked
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.services.outgoing import header_json
 from apps.studies.services.statements import Statement, compiled, marker
 
