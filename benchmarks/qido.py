@@ -95,7 +95,7 @@ class Running:
 def measure(bench: Bench) -> Iterator[Row]:
     orthanc = Orthanc(bench.place("orthanc"), storage=filled_storage(bench.place("filling")))
     with at_scale() as engine:
-        contestants = {
+        contestants: dict[str, Open] = {
             "openpacs": _department(bench, "embedded", Embedded()),
             engine.name: _department(bench, "scaled", engine),
             "Orthanc": partial(_orthanc, orthanc),

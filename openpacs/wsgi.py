@@ -1,9 +1,11 @@
 """The WSGI door that granian serves."""
 
+import gc
 import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
@@ -14,3 +16,9 @@ if settings.OPENPACS_TRUSTED_PROXIES:
     application = wrap_wsgi_with_proxy_headers(
         application, trusted_hosts=settings.OPENPACS_TRUSTED_PROXIES
     )
+
+# Everything is loaded now, not at the first request, and no collection looks at it again: that
+# would hold up an answer for a tenth of a second.
+_ = get_resolver().url_patterns
+gc.collect()
+gc.freeze()

@@ -184,6 +184,11 @@ def can(user: Any, action: Action, thing: Any) -> bool:
     return bool(_owned(type(thing), user).filter(pk=thing.pk).exists())
 
 
+def sees_all(user: Any, thing: Any) -> bool:
+    """Are all rows of a model visible to `user`?"""
+    return "all" in _scopes(user, Action.VIEW, noun_of(thing))
+
+
 def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
     """The rows of `model` that `user` may see."""
     return visible_of(user, model._default_manager.all())
@@ -191,11 +196,10 @@ def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
 
 def visible_of(user: Any, rows: models.QuerySet[M]) -> models.QuerySet[M]:
     """Those of some rows that `user` may see."""
-    scopes = _scopes(user, Action.VIEW, noun_of(rows.model))
-    if "all" in scopes:
+    if sees_all(user, rows.model):
         return rows
     owned_by: Any = getattr(rows, "owned_by", None)
-    if "own" in scopes and owned_by:
+    if owned_by and "own" in _scopes(user, Action.VIEW, noun_of(rows.model)):
         owned: models.QuerySet[M] = owned_by(user)
         return owned
     return rows.none()

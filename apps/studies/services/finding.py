@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.dicom import lookups
 from apps.dicom.json import JsonDataset
 from apps.dicom.keys import Key, Matching, Terms
 from apps.dicom.matching import fits, tag_of
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import (
     CLASSES_IN_STUDY,
     PATIENT_COUNTS,
@@ -24,11 +26,18 @@ from apps.studies.datasets import (
 )
 from apps.studies.models import Instance, Series, Study
 from apps.studies.patience import TooMuchAsked
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.services.outgoing import header_json
+from apps.studies.services.statements import Statement, compiled, marker
 
 ROWS, PAGE, PAGE_WITH_HEADERS = 500, 200, 25
 _INDEXED = frozenset([*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS])
+# Keys whose single value goes into the statement as it is.
+_EXACT = frozenset(
+    name
+    for known in (STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS)
+    for name, (_, compare) in known.items()
+    if compare is lookups.text_condition
+)
 _PATIENT_COLUMNS = ("patient_identifier", "patient_identifier_issuer", "patient_name")
 _STUDY_OF = {Level.STUDY: "", Level.SERIES: "study__", Level.IMAGE: "series__study__"}
 # How an instance is reached that speaks for a row, and the row's column that it is found by.
@@ -175,15 +184,39 @@ class Search:
 
         Not for patients. `seconds` as for `rows`; raises TooMuchAsked.
         """
-        found = self._query().order_by(*self._order).values_list(*self._columns)
+        if (statement := self._statement(offset, limit)) is not None:
+            return [(row, {}) for row in statement.rows([key.value for key in self._compared])]
+        found = self._ordered()
         if self.unindexed:
-            with closing(found.iterator(self._page_size)) as rows:
+            cursor: Any = found.iterator(self._page_size)
+            with closing(cursor) as rows:
                 fitting = self._completed(rows, self._page_size, seconds)
                 return list(islice(fitting, offset, offset + limit))
         cut = found[offset : offset + limit]
         if self._is_plain:
             return [(row, {}) for row in cut]
         return list(self._completed(iter(cut), self._page_size, seconds))
+
+    def _statement(self, offset: int, limit: int) -> Statement | None:
+        """What was compiled before for such a search; None where its SQL is made anew."""
+        if self.visible is not everything or not self._is_plain:
+            return None
+        if any(
+            key.matching is not Matching.SINGLE or key.name not in _EXACT for key in self._compared
+        ):
+            return None
+        marked = [
+            replace(key, values=(marker(number),)) for number, key in enumerate(self._compared)
+        ]
+        alike = Search(self.level, tuple(marked), tuple(self.tags), self.terms)
+        return _prepared(alike, offset, limit)
+
+    @cached_property
+    def _compared(self) -> list[Key]:
+        return [key for key in self.keys if key.matching is not Matching.UNIVERSAL]
+
+    def _ordered(self) -> QuerySet[Any]:
+        return self._query().order_by(*self._order).values_list(*self._columns)
 
     @property
     def _order(self) -> Sequence[str]:
@@ -256,6 +289,12 @@ class Search:
             key: header_json(one, partial(self.bulk_address, one), self._read_tags)
             for key, one in speakers.items()
         }
+
+
+@lru_cache(maxsize=256)
+def _prepared(search: Search, offset: int, limit: int) -> Statement | None:
+    """The statement of a search whose values are markers."""
+    return compiled(search._ordered()[offset : offset + limit], len(search.keys))
 
 
 def _keyed(patient: Sequence[str]) -> tuple[str, str, str]:
