@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.dimse.orthanc import Orthanc
+from tests.prepare import find_program
 
 PLUGIN = "libOrthancDicomWeb.so"
-PLUGINS = (Path("/usr/share/orthanc/plugins"), Path("/usr/local/share/orthanc/plugins"))
 
 
 class WebOrthanc(Orthanc):
@@ -45,11 +45,6 @@ class WebOrthanc(Orthanc):
             **super()._configuration(folder, knows_us_at),
             # As DICOMweb is read by strangers: in the character sets that the files say.
             "DefaultEncoding": "Latin1",
-            "Plugins": [str(plugin())],
+            "Plugins": [str(find_program(PLUGIN))],
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         }
-
-
-def plugin() -> Path | None:
-    found = [folder / PLUGIN for folder in PLUGINS if (folder / PLUGIN).exists()]
-    return found[0] if found else None

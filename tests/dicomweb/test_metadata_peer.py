@@ -15,7 +15,6 @@ from apps.studies.models import Instance, Study
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
 from apps.studies.storage import stored_files
-from tests.conftest import do_without
 from tests.dicomweb.differences import (
     CLASSES,
     PAGE,
@@ -24,7 +23,7 @@ from tests.dicomweb.differences import (
     differences,
     page,
 )
-from tests.dicomweb.orthanc import WebOrthanc, plugin
+from tests.dicomweb.orthanc import PLUGIN, WebOrthanc
 from tests.dicomweb.test_retrieve import get
 from tests.studies.test_samples import comparable, rows_of
 
@@ -34,8 +33,6 @@ STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 
 @pytest.fixture
 def orthanc(tmp_path: Path) -> Iterator[WebOrthanc]:
-    if plugin() is None:
-        do_without("orthanc-dicomweb is not installed; python -m tests.prepare says how to get it")
     peer = WebOrthanc(tmp_path)
     yield peer
     peer.stop()
@@ -43,7 +40,7 @@ def orthanc(tmp_path: Path) -> Iterator[WebOrthanc]:
 
 @pytest.mark.django_db
 @pytest.mark.samples
-@pytest.mark.peer("Orthanc")
+@pytest.mark.peer("Orthanc", PLUGIN)
 @pytest.mark.filterwarnings("ignore")
 def test_metadata_are_those_of_two_other_readers_but_for_what_is_explained(
     samples: Path, spool: Spool, origin: Origin, radiologist: Client, orthanc: WebOrthanc
