@@ -5,11 +5,11 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from openpacs.forwarded import believing
+from openpacs.forwarded import Application, believing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
 
-application = get_wsgi_application()
+application: Application = get_wsgi_application()
 if settings.OPENPACS_TRUSTED_PROXIES:
     # Behind a front the journal wants the address of the person, which only the front knows.
     application = believing(application, settings.OPENPACS_TRUSTED_PROXIES)
