@@ -13,7 +13,7 @@ from django.urls import reverse
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.dicomweb.exceptions import GoneError
-from apps.dicomweb.prepared import is_unlimited, one_frame
+from apps.dicomweb.prepared import is_unlimited, one_frame, one_series
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_viewing
 from apps.studies.services.viewing import ONCE_IN
@@ -31,7 +31,10 @@ def find_study(request: HttpRequest, study: str) -> Study:
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
-    rows = visible(request.user, Series).select_related("study")
+    rows = visible(request.user, Series)
+    if is_unlimited(rows) and (row := one_series(study, series)):
+        return row
+    rows = rows.select_related("study")
     return _one(rows, series_instance_uid=series, study__study_instance_uid=study)
 
 
