@@ -2,7 +2,7 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
-.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-qido bench-tools
 .PHONY: bench-metadata bench-frames
 
 PYTHON ?= python3
@@ -36,7 +36,7 @@ lock: install ## resolve the Python and npm locks anew
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks
 
-bench-store: bench-tools ## C-STORE; likewise bench-find, bench-retrieve, bench-million
+bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido
 	@$(VENV_PYTHON) -m benchmarks.store
 
 bench-find: bench-tools
@@ -53,6 +53,9 @@ bench-metadata: bench-tools ## WADO-RS metadata; likewise bench-frames
 
 bench-frames: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.frames
+
+bench-qido: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.qido
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

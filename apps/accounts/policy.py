@@ -171,12 +171,16 @@ def can(user: Any, action: Action, thing: Any) -> bool:
     return bool(_owned(type(thing), user).filter(pk=thing.pk).exists())
 
 
+def sees_all(user: Any, thing: Any) -> bool:
+    """Are all rows of a model visible to `user`?"""
+    return "all" in _scopes(user, Action.VIEW, noun_of(thing))
+
+
 def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
     """The rows of `model` that `user` may see."""
-    scopes = _scopes(user, Action.VIEW, noun_of(model))
-    if "all" in scopes:
+    if sees_all(user, model):
         return model._default_manager.all()
-    if "own" in scopes:
+    if "own" in _scopes(user, Action.VIEW, noun_of(model)):
         owned: models.QuerySet[M] = _owned(model, user)
         return owned
     return model._default_manager.none()

@@ -72,7 +72,8 @@ def _rows(key: str | None, owner: int) -> list[tuple[Any, ...]]:
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(_WITH_USER, [owner, key, now])
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _user(rows: list[tuple[Any, ...]]) -> User:

@@ -114,11 +114,17 @@ class Answers:
 def _writer(one: Shown) -> Callable[[Any], dict[str, Any]]:
     """How a value of the index becomes an element; without a value it has its VR alone."""
     vr, text = one.attribute.vr, one.attribute.text
-    empty, values = {"vr": vr}, _VALUES.get(vr, _single)
+    values = _VALUES.get(vr, _single)
+    # Most answers of a page say the same: of modality, sex, counts, physicians.
+    written: dict[Any, dict[str, Any]] = {}
 
     def write(value: Any) -> dict[str, Any]:
-        said = text(value)
-        return {"vr": vr, "Value": values(said)} if said else empty
+        made = written.get(value)
+        if made is None:
+            said = text(value)
+            made = {"vr": vr, "Value": values(said)} if said else {"vr": vr}
+            written[value] = made
+        return made
 
     return write
 

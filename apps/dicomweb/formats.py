@@ -44,8 +44,7 @@ def write_xml(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
     """One part for each data set (PS3.18 8.7.3.2); no part is no body at all."""
     if not datasets:
         return HttpResponse(status=204)
-    bodies = [native_xml(one) for one in datasets]
-    return multipart_response(XML, [held_part(body, XML) for body in bodies])
+    return multipart_response(XML, [held_part(native_xml(one), XML) for one in datasets])
 
 
 def write_csv(datasets: Sequence[JsonDataset]) -> HttpResponseBase:
@@ -70,16 +69,15 @@ def _cell(values: Sequence[object]) -> str:
 
 
 def _is_json(one: Range) -> bool:
-    types = (JSON, "application/json", "application/*", "*/*")
-    return not one.multipart and one.media_type in types
+    return not one.multipart and (one.covers(JSON) or one.media_type == "application/json")
 
 
 def _is_xml(one: Range) -> bool:
-    return one.multipart and one.media_type in (XML, "application/*", "*/*")
+    return one.multipart and one.covers(XML)
 
 
 def _is_csv(one: Range) -> bool:
-    return not one.multipart and one.media_type in (CSV, "text/*")
+    return not one.multipart and one.covers(CSV)
 
 
 _FORMATS: tuple[tuple[Callable[[Range], bool], Write], ...] = (

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.http import HttpRequest
 
@@ -58,14 +59,20 @@ class Choice:
 
 def accepted(request: HttpRequest) -> list[Range]:
     """The acceptable ranges, best first; `?accept=` goes before the header (PS3.18 8.3.3.1)."""
-    text = request.GET.get("accept") or request.headers.get("Accept") or "*/*"
-    return ranges_of(text)
+    # A plus sign that was not escaped in the address is a space by now.
+    asked = re.sub(r"\bdicom (?=json|xml)", "dicom+", request.GET.get("accept", ""))
+    return ranges_of(asked or request.headers.get("Accept") or "*/*")
 
 
 def ranges_of(text: str) -> list[Range]:
     """Acceptable ranges as an Accept header lists them, best first."""
+    return list(_ranges(text))
+
+
+@lru_cache(maxsize=256)
+def _ranges(text: str) -> tuple[Range, ...]:
     ranges = [_range(one) for one in _split(text)]
-    return sorted((one for one in ranges if one.quality > 0), key=lambda one: -one.quality)
+    return tuple(sorted((one for one in ranges if one.quality > 0), key=lambda one: -one.quality))
 
 
 def choose(request: HttpRequest, offered: list[str], *, single: bool) -> Choice:
@@ -110,14 +117,6 @@ def choose_for_frames(request: HttpRequest, stored: str, *, single: bool) -> Cho
     raise NotAcceptableError(
         f"Available as multipart/related of {OCTETS} with transfer-syntax=*{also}."
     )
-
-
-def require_json(request: HttpRequest) -> None:
-    """DICOM JSON is what searches are answered in; raises NotAcceptableError."""
-    for one in accepted(request):
-        if one.media_type in (JSON, "application/json", "application/*", "*/*"):
-            return
-    raise NotAcceptableError(f"Available as {JSON}.")
 
 
 def choose_metadata(request: HttpRequest) -> str:

@@ -11,8 +11,8 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from apps.dicom.keys import Key, Matching, Terms, keyword_vr, make_key
 from apps.dicom.projecting import Wanted, reserves
 from apps.dicomweb.exceptions import BadRequestError
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import PATIENT_COUNTS, Level, below
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 
 MAX_LIMIT = 1000
 MAX_DEPTH = 8
@@ -67,7 +67,7 @@ def parse_query(address: QueryDict, level: Level, **fixed: str) -> Query:
     keys = [one.key for one in asked]
     return Query(
         level=level,
-        keys=keys + [make_key([keyword], [value]) for keyword, value in fixed.items()],
+        keys=keys + [_exactly(keyword, value) for keyword, value in fixed.items()],
         wanted=wanted_of([*own, *fields]),
         everything=any(name.lower() == "all" for name in included),
         limit=min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
@@ -119,6 +119,11 @@ def _key(path: Path, values: list[str]) -> Key:
     if key.vr == "SQ" and key.matching is not Matching.UNIVERSAL:
         raise BadRequestError(f"{key.name}: a sequence; name an attribute of it after a dot")
     return key
+
+
+def _exactly(keyword: str, value: str) -> Key:
+    """What stands in a path is one value, whatever it would mean in a query."""
+    return Key((keyword,), keyword_vr(keyword), Matching.SINGLE, (value,))
 
 
 def _check(asked: Sequence[Asked], level: Level, fixed: Mapping[str, str]) -> None:

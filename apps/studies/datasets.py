@@ -72,6 +72,7 @@ _STUDY: Mapping[int, Attribute] = {
     0x00080050: Attribute("SH", "accession_number"),
     0x00080061: Attribute("CS", "modalities", _modalities),
     0x00080090: Attribute("PN", "referring_physician"),
+    0x00080201: Attribute("SH", "time_zone"),
     0x00081030: Attribute("LO", "description"),
     0x0020000D: Attribute("UI", "study_instance_uid"),
     0x00200010: Attribute("SH", "study_id"),
@@ -101,6 +102,7 @@ _IMAGE: Mapping[int, Attribute] = {
     0x00280008: Attribute("IS", "frames", _number),
     0x00280010: Attribute("US", "rows", _number),
     0x00280011: Attribute("US", "columns", _number),
+    0x00280100: Attribute("US", "bits_allocated", _number),
 }
 _OWN = {
     Level.PATIENT: _PATIENT_GROUP,

@@ -17,7 +17,12 @@ STUDIES = "/dicom-web/studies"
 @pytest.fixture
 def archive(keep: Keep) -> list[str]:
     """Three studies (oldest first); the first has two series, one of them with two images."""
-    first = ct_image(StudyDate="20260101", PatientID="P1", PatientName="Müller^Jörg")
+    first = ct_image(
+        StudyDate="20260101",
+        PatientID="P1",
+        PatientName="Müller^Jörg",
+        TimezoneOffsetFromUTC="+0200",
+    )
     keep(first)
     keep(
         ct_image(
@@ -49,6 +54,9 @@ def numbers(answer: Any) -> list[str]:
         ("00100020=P2", ["P2"]),
         ("PatientName=M*ller*", ["P2", "P1"]),
         ("PatientName=jor%20mul&fuzzymatching=true", ["P1"]),
+        ("ReferringPhysicianName=greg%20hou&fuzzymatching=true", ["P3", "P2", "P1"]),
+        ("ReferringPhysicianName=greg%20hou", []),
+        ("ReferringPhysicianName=greg%20wil&fuzzymatching=true", []),
         ("StudyDate=20260102-20260202", ["P2"]),
         ("StudyDate=-20260202", ["P2", "P1"]),
         ("ModalitiesInStudy=MR,SR", ["P3", "P1"]),
@@ -80,6 +88,7 @@ def test_a_study_row_says_what_a_viewer_reads(radiologist: Client, archive: list
     assert row["00201208"]["Value"] == [3]
     assert row["00081190"]["Value"] == [f"{STUDIES}/{archive[0]}"]
     assert row["00080020"]["Value"] == ["20260101"]
+    assert row["00080201"]["Value"] == ["+0200"]
     assert row["00100021"] == {"vr": "LO"}
 
 
@@ -93,6 +102,7 @@ def test_series_and_instances_are_found_at_every_nesting(
     inner = radiologist.get(f"{STUDIES}/{archive[0]}/series/{uid}/instances").json()
     assert [row["00200013"]["Value"][0] for row in inner] == [1, 2]
     assert inner[0]["00280010"]["Value"] == [4]
+    assert inner[0]["00280100"]["Value"] == [16]
     assert len(radiologist.get(f"{STUDIES}/{archive[0]}/instances").json()) == 3
     assert len(radiologist.get("/dicom-web/series?PatientID=P1").json()) == 2
     assert len(radiologist.get("/dicom-web/instances?Modality=MR").json()) == 1

@@ -89,8 +89,8 @@ def test_two_clients_find_the_same(
     assert [row for page in pages for row in page] == plain("studies")
     assert library.search_for_studies(get_remaining=True, limit=2) == plain("studies")
 
-    found = library.search_for_series(uid, fields=["BitsAllocated"])
-    assert found == plain(f"studies/{uid}/series?includefield=00280100")
+    found = library.search_for_series(uid, fields=["BitsStored"])
+    assert found == plain(f"studies/{uid}/series?includefield=00280101")
     assert library.search_for_instances(uid, series) == plain(
         f"studies/{uid}/series/{series}/instances"
     )
@@ -104,9 +104,9 @@ def test_two_clients_find_the_same(
     assert (row["00080020"], row["00100040"]) == ({"vr": "DA"}, {"vr": "CS"})
 
     # Unknown parents are refused, at every nesting.
-    for arguments in (["1.2"], ["1.2", series], [uid, "1.2"]):
+    for above, within in (("1.2", None), ("1.2", series), (uid, "1.2")):
         with pytest.raises(requests.HTTPError, match="404"):
-            library.search_for_instances(*arguments)
+            library.search_for_instances(above, within)
 
 
 def test_names_of_every_character_set_are_answered_in_utf_8(

@@ -2,15 +2,18 @@
 
 import csv
 import io
+import re
 from email import message_from_bytes
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import get_resolver
 
 from apps.dicom.native_xml import NAMESPACE
+from apps.dicomweb import queries
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep
 
@@ -62,10 +65,14 @@ def test_other_types_are_refused_with_what_there_is(radiologist: Client, accept:
 def test_the_address_goes_before_the_header(radiologist: Client) -> None:
     answer = got(radiologist, f"{STUDIES}?accept=text/csv", "application/dicom+json")
     assert answer["Content-Type"].startswith("text/csv")
+    assert "Accept" in answer["Vary"].split(", ")
+    for written in ("application/dicom%2Bjson", "application/dicom+json"):
+        answer = got(radiologist, f"{STUDIES}?accept={written}", "text/csv")
+        assert answer["Content-Type"] == "application/dicom+json"
 
 
 def test_xml_has_a_part_for_each_answer(radiologist: Client) -> None:
-    answer = got(radiologist, f"{STUDIES}?includefield=BitsAllocated", XML)
+    answer = got(radiologist, f"{STUDIES}?includefield=BitsStored", XML)
     head = f"Content-Type: {answer['Content-Type']}\r\n\r\n".encode()
     parts: Any = message_from_bytes(head + answer.getvalue()).get_payload()
     rows = radiologist.get(STUDIES).json()
@@ -75,7 +82,7 @@ def test_xml_has_a_part_for_each_answer(radiologist: Client) -> None:
         assert root.tag == f"{{{NAMESPACE}}}NativeDicomModel"
         values = {one.get("tag"): "".join(one.itertext()) for one in root}
         assert values["0020000D"] == row["0020000D"]["Value"][0]
-        assert values["00280100"] == "16"
+        assert values["00280101"] == "12"
 
 
 def test_no_answer_is_no_xml_at_all(radiologist: Client) -> None:
@@ -123,9 +130,8 @@ def test_the_capabilities_name_every_route_and_its_keys(radiologist: Client) -> 
     assert answer["Content-Type"] == "application/vnd.sun.wadl+xml"
     root = ElementTree.fromstring(answer.content)
     found = {one.get("path"): one for one in root.iter(f"{WADL}resource")}
-    (service,) = (
-        one for one in get_resolver().url_patterns if getattr(one, "app_name", "") == "dicomweb"
-    )
+    services: list[Any] = list(get_resolver().url_patterns)
+    (service,) = (one for one in services if getattr(one, "app_name", "") == "dicomweb")
     assert len(found) == len(service.url_patterns)
     series = found["studies/{study}/series"]
     names = {one.get("name") for one in series.iter(f"{WADL}param")}
@@ -143,3 +149,9 @@ def test_the_capabilities_are_told_as_json_too(radiologist: Client) -> None:
     assert studies["methods"] == ["GET", "POST"]
     assert {"PatientName", "fuzzymatching"} <= set(studies["parameters"])
     assert got(radiologist, "/dicom-web/capabilities", "image/png").status_code == 406
+
+
+def test_the_conformance_statement_names_every_key() -> None:
+    text = (settings.BASE_DIR / "docs" / "conformance-web-hl7.md").read_text()
+    named = set(re.findall(r"\w+", text))
+    assert {*queries.SEARCHED, *queries.PARAMETERS} <= named

@@ -66,7 +66,7 @@ def test_headers_are_not_looked_through_for_ever(
     radiologist: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "SECONDS", 0)
-    answer = radiologist.get("/dicom-web/instances?BitsAllocated=8&Modality=CT")
+    answer = radiologist.get("/dicom-web/instances?BitsStored=8&Modality=CT")
     assert answer.status_code == 413
     assert "headers" in answer.json()["error"] or "too long" in answer.json()["error"]
 
@@ -86,6 +86,11 @@ def test_below_what_is_unknown_there_is_nothing_to_search(
     assert radiologist.get(f"/dicom-web/studies/{study}/series/{uid}/instances").status_code == 200
     for path in (
         "studies/1.2.3/series",
+        "studies/*/series",
+        "studies/%00/series",
+        f"studies/{study},{study}/instances",
+        f"studies/{study}%5C{study}/instances",
+        f"studies/{study}/series/*/instances",
         "studies/1.2.3/instances",
         f"studies/1.2.3/series/{uid}/instances",
         f"studies/{study}/series/1.2.3/instances",

@@ -20,7 +20,7 @@ from apps.dimse.conformance.structure import Section, Statement, Table
 from apps.dimse.conformance.worklist import answered_keys
 from apps.dimse.handlers import BY_SERVICE
 from apps.dimse.limits import Limits
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.worklist.conditions import OTHERS, STEP_SEQUENCE, TEXTS
 from tests.factories import DeviceFactory
 

@@ -18,8 +18,8 @@ from apps.dimse.conformance.names import (
 from apps.dimse.conformance.structure import Section, Table
 from apps.dimse.conformance.worklist import worklist_section
 from apps.dimse.handlers import BY_SERVICE
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import UNIQUE_KEYS, Level
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.worklist.models import Device
 from apps.worklist.services.performed import WRONG_WORKLIST_ENTRY
 

@@ -30,6 +30,7 @@ STUDY_COLUMNS: dict[str, tuple[str, Reader]] = {
     "00080030": ("study_time", parse_time),
     "00080050": ("accession_number", str),
     "00080090": ("referring_physician", str),
+    "00080201": ("time_zone", str),
     "00081030": ("description", str),
     "00100010": ("patient_name", str),
     "00100020": ("patient_identifier", str),

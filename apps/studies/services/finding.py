@@ -3,19 +3,22 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.dicom import lookups
 from apps.dicom.json import JsonDataset
 from apps.dicom.keys import Key, Matching, Terms
 from apps.dicom.matching import fits, tag_of
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.datasets import (
     CLASSES_IN_STUDY,
     PATIENT_COUNTS,
+    UNIQUE_KEYS,
     Attribute,
     Level,
     attributes,
@@ -23,11 +26,18 @@ from apps.studies.datasets import (
 )
 from apps.studies.models import Instance, Series, Study
 from apps.studies.patience import TooMuchAsked
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from apps.studies.services.outgoing import header_json
+from apps.studies.services.statements import Statement, compiled, marker
 
 ROWS, PAGE, PAGE_WITH_HEADERS = 500, 200, 25
 _INDEXED = frozenset([*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS])
+# Keys whose single value goes into the statement as it is.
+_EXACT = frozenset(
+    name
+    for known in (STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS)
+    for name, (_, compare) in known.items()
+    if compare is lookups.text_condition
+)
 _PATIENT_COLUMNS = ("patient_identifier", "patient_identifier_issuer", "patient_name")
 _STUDY_OF = {Level.STUDY: "", Level.SERIES: "study__", Level.IMAGE: "series__study__"}
 # How an instance is reached that speaks for a row, and the row's column that it is found by.
@@ -38,14 +48,17 @@ _REPRESENTED = {
     Level.IMAGE: ("pk", "pk"),
 }
 
-# From the newest to the oldest study, then as a viewer shows them; every place is settled.
-_ORDERS = {
+# Every place is settled, so that pages are disjoint and complete; each begins with an index.
+_NEWEST_FIRST = {
     Level.STUDY: ("-study_date", "-id"),
-    Level.SERIES: ("-study__study_date", "-study_id", "number", "id"),
-    Level.IMAGE: (
-        *("-series__study__study_date", "-series__study_id"),
-        *("series__number", "series_id", "number", "id"),
-    ),
+    Level.SERIES: ("-study_id", "number", "id"),
+    Level.IMAGE: ("-series__study_id", "series_id", "number", "id"),
+}
+# Within a study as a viewer shows it.
+_IN_A_STUDY = {
+    Level.STUDY: ("id",),
+    Level.SERIES: ("number", "id"),
+    Level.IMAGE: ("series__number", "series_id", "number", "id"),
 }
 
 Row = tuple[Any, ...]
@@ -121,6 +134,12 @@ class Search:
         return bool(self.headers or self.unindexed or self.whole)
 
     @cached_property
+    def _read_tags(self) -> frozenset[int] | None:
+        """What is read of headers; None: all, as makers' attributes stand anywhere."""
+        tags = self.headers | {int(tag_of(key.path[0]), 16) for key in self.unindexed}
+        return None if self.whole or any(tag >> 16 & 1 for tag in tags) else tags
+
+    @cached_property
     def _is_plain(self) -> bool:
         return not (self.reads_headers or self._counts or CLASSES_IN_STUDY in self.tags)
 
@@ -165,15 +184,45 @@ class Search:
 
         Not for patients. `seconds` as for `rows`; raises TooMuchAsked.
         """
-        found = self._query().order_by(*_ORDERS[self.level]).values_list(*self._columns)
+        if (statement := self._statement(offset, limit)) is not None:
+            return [(row, {}) for row in statement.rows([key.value for key in self._compared])]
+        found = self._ordered()
         if self.unindexed:
-            with closing(found.iterator(self._page_size)) as rows:
+            cursor: Any = found.iterator(self._page_size)
+            with closing(cursor) as rows:
                 fitting = self._completed(rows, self._page_size, seconds)
                 return list(islice(fitting, offset, offset + limit))
         cut = found[offset : offset + limit]
         if self._is_plain:
             return [(row, {}) for row in cut]
         return list(self._completed(iter(cut), self._page_size, seconds))
+
+    def _statement(self, offset: int, limit: int) -> Statement | None:
+        """What was compiled before for such a search; None where its SQL is made anew."""
+        if self.visible is not everything or not self._is_plain:
+            return None
+        if any(
+            key.matching is not Matching.SINGLE or key.name not in _EXACT for key in self._compared
+        ):
+            return None
+        marked = [
+            replace(key, values=(marker(number),)) for number, key in enumerate(self._compared)
+        ]
+        alike = Search(self.level, tuple(marked), tuple(self.tags), self.terms)
+        return _prepared(alike, offset, limit)
+
+    @cached_property
+    def _compared(self) -> list[Key]:
+        return [key for key in self.keys if key.matching is not Matching.UNIVERSAL]
+
+    def _ordered(self) -> QuerySet[Any]:
+        return self._query().order_by(*self._order).values_list(*self._columns)
+
+    @property
+    def _order(self) -> Sequence[str]:
+        uids = [key for key in self.keys if key.name == UNIQUE_KEYS[Level.STUDY]]
+        in_a_study = any(key.matching is Matching.SINGLE for key in uids)
+        return (_IN_A_STUDY if in_a_study else _NEWEST_FIRST)[self.level]
 
     @property
     def _page_size(self) -> int:
@@ -237,8 +286,15 @@ class Search:
         column, _ = _REPRESENTED[self.level]
         speakers = Instance.objects.representative(column, [row[-1] for row in page])
         return {
-            key: header_json(one, partial(self.bulk_address, one)) for key, one in speakers.items()
+            key: header_json(one, partial(self.bulk_address, one), self._read_tags)
+            for key, one in speakers.items()
         }
+
+
+@lru_cache(maxsize=256)
+def _prepared(search: Search, offset: int, limit: int) -> Statement | None:
+    """The statement of a search whose values are markers."""
+    return compiled(search._ordered()[offset : offset + limit], len(search.keys))
 
 
 def _keyed(patient: Sequence[str]) -> tuple[str, str, str]:

@@ -122,7 +122,7 @@ def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incomi
 
 _STUDY_TAGS = (
     *(0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080020, 0x00080030),
-    *(0x00080050, 0x00200010, 0x00081030, 0x00080090),
+    *(0x00080050, 0x00200010, 0x00081030, 0x00080090, 0x00080201),
 )
 _SERIES_TAGS = (
     *(0x00080060, 0x00200011, 0x0008103E, 0x00180015, 0x00200060, 0x00181030, 0x00081010),
@@ -152,6 +152,7 @@ def _study_columns(character_set: str, *raw: bytes) -> Mapping[str, Any]:
             "study_id": header.text(0x00200010)[:64],
             "description": header.text(0x00081030)[:128],
             "referring_physician": header.text(0x00080090)[:324],
+            "time_zone": header.text(0x00080201)[:16],
         }
     )
 
@@ -187,6 +188,7 @@ def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:
         "number": _bounded(header.integer(0x00200013)),
         "rows": header.integer(0x00280010),
         "columns": header.integer(0x00280011),
+        "bits_allocated": header.integer(0x00280100),
         "frames": min(max(header.integer(0x00280008) or 1, 1), 2**31 - 1),
         "header": zstandard.compress(header.data, COMPRESSION_LEVEL),
         "frame_table": frame_table(buffer, header),
