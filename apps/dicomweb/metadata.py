@@ -1,5 +1,6 @@
 """Metadata of instances as DICOM JSON; those of a quiet series are kept compressed."""
 
+import functools
 import itertools
 import struct
 import zlib
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import zstandard
-from django.db import models, transaction
+from django.db import transaction
 
 from apps.dicom.alike import AlikeHeaders, Kind, UnlikeError
 from apps.dicom.header import WalkError
@@ -16,9 +17,10 @@ from apps.dicom.json import JsonDataset
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.models import SeriesMetadata
 from apps.dicomweb.pixels import pixel_tag
-from apps.dicomweb.prepared import NUMBER, Prepared, mark
+from apps.dicomweb.prepared import certain
 from apps.studies.models import Instance, Series
 from apps.studies.services import corrected_header, header_json
+from apps.studies.services.statements import Statement, compiled, marker
 
 FORMAT = 1  # of what is made here: another number makes everything kept anew
 AT_ONCE = 100  # instances held in memory
@@ -32,8 +34,8 @@ def state(series: Series) -> str:
 
 def kept_metadata(series: Series) -> bytes | None:
     """The metadata of a series, a JSON array in gzip; None where none are kept of its state."""
-    found = _KEPT.first(number=series.pk, state=state(series))
-    return None if found is None else bytes(found[0])
+    found = _kept().rows((series.series_instance_uid, state(series)))
+    return bytes(found[0][0]) if found else None
 
 
 def is_kept(series: Series) -> bool:
@@ -56,12 +58,10 @@ def keep_metadata(series: Series, root: str) -> bool:
     return True
 
 
-def _kept_rows() -> "models.QuerySet[Any, Any]":
-    rows = SeriesMetadata.objects.filter(series=NUMBER, state=mark("state"))
-    return rows.values_list("body")
-
-
-_KEPT = Prepared(_kept_rows)
+@functools.cache
+def _kept() -> Statement:
+    rows = SeriesMetadata.objects.filter(series__series_instance_uid=marker(0), state=marker(1))
+    return certain(compiled(rows.values_list("body"), 2))
 
 
 class Row(NamedTuple):

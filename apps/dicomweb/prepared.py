@@ -1,72 +1,58 @@
-"""Queries of viewers, written once.
+"""The queries of viewers, compiled once.
 
-A viewer asks for thousands of frames, one after the other. The ORM takes five times as long to
-write such a query as the database takes to answer it, so what it wrote is kept, with marks
-where the values of a request belong. Only for who may see everything: other users have
-conditions of their own.
+A viewer asks for thousands of frames, one after the other, and the ORM takes five times as long
+to write such a query as the database takes to answer it. Only for who sees everything: others
+have conditions of their own.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
-import orjson
 from django.db import connection, models
-from django.db.models.fields.json import KeyTransform
+from django.db.models import Func, Value
 
 from apps.studies.models import Instance, Series, Study
-
-M = TypeVar("M", bound=models.Model)
-NUMBER = 987654321  # stands for the one number of a query, also within a path into JSON
+from apps.studies.services.statements import Statement, compiled, marker
 
 
-def is_unlimited(rows: "models.QuerySet[Any]") -> bool:
-    """Are these all rows there are?"""
-    return not rows.query.where and not rows.query.distinct
+class ItemOf(Func):
+    """The item of a JSON array at an index that is given as text."""
 
+    function = "jsonb_extract_path"
+    output_field = models.JSONField()
 
-def mark(name: str) -> str:
-    """What stands for a text in a query."""
-    return f"mark of {name}"
-
-
-class Prepared:
-    """A query of values, which `make` gives with marks; it is written when first asked."""
-
-    def __init__(self, make: "Callable[[], models.QuerySet[Any, Any]]") -> None:
-        self._make = make
-        self._written: tuple[str, tuple[Any, ...]] | None = None
-
-    def first(self, *, number: int = 0, **texts: str) -> list[Any] | None:
-        """The first row with these values in place of the marks; None where there is none."""
-        if self._written is None:
-            self._written = self._make()[:1].query.sql_with_params()
-        sql, params = self._written
-        marks = {mark(name): text for name, text in texts.items()}
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [_value(one, marks, number) for one in params])
-            found = cursor.fetchone()
-        return None if found is None else list(found)
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        array, index = self.get_source_expressions()
+        column, _ = compiler.compile(array)
+        place, params = compiler.compile(index)
+        return f"JSON_EXTRACT({column}, '$[' || {place} || ']')", params
 
 
 def one_frame(
     study: str, series: str, instance: str, number: int
 ) -> tuple[Instance, list[int] | None] | None:
     """An answerable instance and where its frame (counted from 1) is; None where there is none."""
-    found = _FRAME.first(study=study, series=series, instance=instance, number=max(number - 1, 0))
-    if found is None:
-        return None
-    row = Instance.from_db(connection.alias, _INSTANCE, found[:-1])
-    return row, None if found[-1] is None else orjson.loads(found[-1])
+    index = str(max(number - 1, 0))
+    for *columns, place in _frame().rows((study, series, instance, index)):
+        return Instance.from_db(connection.alias, _INSTANCE, columns), place
+    return None
 
 
 def one_series(study: str, series: str) -> Series | None:
     """An answerable series and its study, with what viewing them needs."""
-    found = _SERIES_AND_STUDY.first(study=study, series=series)
+    for columns in _series().rows((study, series)):
+        row = Series.from_db(connection.alias, _SERIES, columns[: len(_SERIES)])
+        row.study = Study.from_db(connection.alias, _STUDY, columns[len(_SERIES) :])
+        return row
+    return None
+
+
+def certain(found: Statement | None) -> Statement:
+    """A statement of ours, whose text depends on no value."""
     if found is None:
-        return None
-    row = Series.from_db(connection.alias, _SERIES, found[: len(_SERIES)])
-    row.study = Study.from_db(connection.alias, _STUDY, found[len(_SERIES) :])
-    return row
+        raise TypeError("this query cannot be compiled beforehand")
+    return found
 
 
 def _ordered(model: type[models.Model], needed: Iterable[str]) -> list[str]:
@@ -86,32 +72,21 @@ _SERIES = _ordered(Series, ("series_instance_uid", "study_id", "revision", "inst
 _STUDY = _ordered(Study, ("study_instance_uid", "patient_id", "accession_number", "status"))
 
 
-def _frame_rows() -> "models.QuerySet[Any, Any]":
-    rows: Any = Instance.objects.filter(
-        sop_instance_uid=mark("instance"),
-        series__series_instance_uid=mark("series"),
-        series__study__study_instance_uid=mark("study"),
+@cache
+def _frame() -> Statement:
+    rows = Instance.objects.answerable().filter(
+        series__study__study_instance_uid=marker(0),
+        series__series_instance_uid=marker(1),
+        sop_instance_uid=marker(2),
     )
-    place = KeyTransform(NUMBER, "frame_table")
-    found: models.QuerySet[Any, Any] = rows.answerable().order_by().values_list(*_INSTANCE, place)
-    return found
+    place = ItemOf("frame_table", Value(marker(3)))
+    return certain(compiled(rows.order_by().values_list(*_INSTANCE, place)[:1], 4))
 
 
-def _series_rows() -> "models.QuerySet[Any, Any]":
-    rows: Any = Series.objects.filter(
-        series_instance_uid=mark("series"), study__study_instance_uid=mark("study")
+@cache
+def _series() -> Statement:
+    rows = Series.objects.answerable().filter(
+        study__study_instance_uid=marker(0), series_instance_uid=marker(1)
     )
     of_study = [f"study__{name}" for name in _STUDY]
-    found: models.QuerySet[Any, Any] = rows.answerable().order_by().values_list(*_SERIES, *of_study)
-    return found
-
-
-_FRAME, _SERIES_AND_STUDY = Prepared(_frame_rows), Prepared(_series_rows)
-
-
-def _value(param: Any, marks: dict[str, str], number: int) -> Any:
-    if param == NUMBER:
-        return number
-    if isinstance(param, str):
-        return marks[param] if param in marks else param.replace(str(NUMBER), str(number))
-    return param
+    return certain(compiled(rows.order_by().values_list(*_SERIES, *of_study)[:1], 2))

@@ -10,10 +10,10 @@ from django.db import models
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 
-from apps.accounts.policy import visible
+from apps.accounts.policy import sees_all, visible
 from apps.audit.services import origin_of
 from apps.dicomweb.exceptions import GoneError
-from apps.dicomweb.prepared import is_unlimited, one_frame, one_series
+from apps.dicomweb.prepared import ItemOf, one_frame, one_series
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_viewing
 from apps.studies.services.viewing import ONCE_IN
@@ -32,7 +32,7 @@ def find_study(request: HttpRequest, study: str) -> Study:
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
     rows = visible(request.user, Series)
-    if is_unlimited(rows) and (row := one_series(study, series)):
+    if sees_all(request.user, Series) and (row := one_series(study, series)):
         return row
     rows = rows.select_related("study")
     return _one(rows, series_instance_uid=series, study__study_instance_uid=study)
@@ -55,7 +55,7 @@ def find_frames(
     A frame that does not exist, or has to be cut by decoding, is nowhere (None).
     """
     rows: Any = visible(request.user, Instance)
-    if len(numbers) == 1 and is_unlimited(rows):
+    if len(numbers) == 1 and sees_all(request.user, Instance):
         found = one_frame(study, series, instance, numbers[0])
         if found is not None:
             return found[0], [found[1]]
@@ -76,8 +76,8 @@ _FRAME_COLUMNS = (
 )
 
 
-def _place(number: int) -> models.fields.json.KeyTransform:
-    return models.fields.json.KeyTransform(max(number - 1, 0), "frame_table")
+def _place(number: int) -> ItemOf:
+    return ItemOf("frame_table", models.Value(str(max(number - 1, 0))))
 
 
 def _within(study: str, series: str, instance: str) -> dict[str, str]:
