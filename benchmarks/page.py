@@ -50,6 +50,19 @@ CHAPTERS = {
         "answer of all of them together. Rows with a million instances have no peer: the 95th "
         "of 100 waits, client included, is held against a limit, a ratio above 1 stays below it.",
     ),
+    "metadata": Chapter(
+        "WADO-RS metadata",
+        "A series of 500 CT images that differ in a dozen of 260 attributes; the time from the "
+        "request to the last byte. First request: nothing was made of it before. Stored: as "
+        "openpacs keeps it once a study is complete; this Orthanc keeps nothing and reads its "
+        "files each time. Both answer with gzip where that is asked for. CPU is per request.",
+    ),
+    "frames": Chapter(
+        "WADO-RS frames",
+        "Frames of 512 x 512 x 16 bit, as they are stored, read over connections that are kept "
+        "open. Memory is what all processes of the server grow by at most (proportional set "
+        "size) while twenty clients read a large study, each its first 200 MB. CPU is per frame.",
+    ),
 }
 INTRODUCTION = """\
 # Benchmarks

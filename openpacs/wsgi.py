@@ -6,16 +6,15 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
-from granian.utils.proxies import wrap_wsgi_with_proxy_headers
+
+from openpacs.forwarded import Application, believing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
 
-application = get_wsgi_application()
+application: Application = get_wsgi_application()
 if settings.OPENPACS_TRUSTED_PROXIES:
     # Behind a front the journal wants the address of the person, which only the front knows.
-    application = wrap_wsgi_with_proxy_headers(
-        application, trusted_hosts=settings.OPENPACS_TRUSTED_PROXIES
-    )
+    application = believing(application, settings.OPENPACS_TRUSTED_PROXIES)
 
 # Everything is loaded now, not at the first request, and no collection looks at it again: that
 # would hold up an answer for a tenth of a second.

@@ -27,8 +27,10 @@ _GOVERNING = frozenset({0x00080005, 0x00280103})
 _NEEDED = frozenset({0x0020000D, 0x0020000E})
 # Texts that are the same in JSON, whatever the character set.
 _PLAIN = re.compile(rb"[ !#-\[\]-~]*")
-_DECIMAL = re.compile(rb" *[+-]?\d{1,15}(?:\.\d{1,15})? *")
-_INTEGER = re.compile(rb" *[+-]?\d{1,15} *")
+# Decimal strings that are numbers of JSON as they stand, one or several.
+_ONE = rb"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?"
+_DECIMALS = re.compile(rb"%b(?:\\%b)*" % (_ONE, _ONE))
+_INTEGERS = re.compile(rb"-?(?:0|[1-9]\d{0,14})(?:\\-?(?:0|[1-9]\d{0,14}))*")
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
@@ -67,11 +69,11 @@ class _Varying:
 class _Run:
     """Elements that were the same so far: their bytes and their text, each and together.
 
-    `around`: the text of the only element, in pieces between which the address belongs.
+    `marked`: it is one element that is referred to by its address, and stays what it is.
     """
 
     parts: list[tuple[int, bytes, bytes]]
-    around: list[bytes]
+    marked: bool = False
     raw: bytes = b""
     text: bytes = b""
     length: int = 0
@@ -80,6 +82,11 @@ class _Run:
         self.raw = b"".join(raw for _, raw, _ in self.parts)
         self.text = b"".join(text for _, _, text in self.parts)
         self.length = len(self.raw)
+
+
+# Bytes that are the same and those that begin a varying element, the length of the former,
+# their text (in pieces, between which the address belongs), the varying element.
+_Stretch = tuple[bytes, int, list[bytes], _Varying | None]
 
 
 class AlikeHeaders:
@@ -132,41 +139,68 @@ class _Pattern:
         self._bulk_uri = functools.partial(bulk_address, mark)
         self._reader = Reader(data, explicit_vr=self._explicit, bulk_uri=self._bulk_uri)
         self._steps: list[_Run | _Varying] = self._runs(self._parts(data, kind))
+        self._stretches = self._stretched()
 
     def write(self, data: bytes, address: bytes) -> bytes | None:
         """The JSON object; None where this header is built in another way."""
-        while True:
-            made, position = [b"{"], 0
-            for number, step in enumerate(self._steps):
-                if not data.startswith(step.raw, position):
-                    if isinstance(step, _Run) and self._split(number, step, data, position):
-                        break  # begin anew with what was learned
-                    return None
-                if isinstance(step, _Run):
-                    position += step.length
-                    made.append(address.join(step.around) if step.around else step.text)
-                    continue
-                # What stands here for each varying attribute of each header: kept short.
+        made = self._quickly(data, address)
+        while made is None and self._learn(data):
+            made = self._quickly(data, address)
+        return made
+
+    def _quickly(self, data: bytes, address: bytes) -> bytes | None:
+        """The JSON object; None where something differs that was the same so far."""
+        made, position = [b"{"], 0
+        # What stands here is done for each varying attribute of each header: kept short.
+        for same, length, texts, step in self._stretches:
+            if not data.startswith(same, position):
+                return None
+            made.append(address.join(texts))
+            position += length
+            if step is not None:
                 end = position + 8 + data[position + 6] + (data[position + 7] << 8)
-                text = step.known.get(data[position + 8 : end])
-                if text is None:
-                    text, end = self._vary(step, data, position, end, address)
-                made.append(text)
+                found = step.known.get(data[position + 8 : end])
+                if found is None:
+                    found, end = self._vary(step, data, position, end, address)
+                made.append(found)
                 position = end
+        return b"".join(made)[:-1] + b"}" if position == len(data) else None
+
+    def _learn(self, data: bytes) -> bool:
+        """Find the first element that differs and let it vary; False where that cannot be."""
+        position = 0
+        for number, step in enumerate(self._steps):
+            if not data.startswith(step.raw, position):
+                learned = isinstance(step, _Run) and self._split(number, step, data, position)
+                if learned:
+                    self._stretches = self._stretched()
+                return learned
+            if isinstance(step, _Run):
+                position += step.length
             else:
-                break
-        if position != len(data):
-            return None
-        return b"".join(made)[:-1] + b"}"
+                end = position + 8 + data[position + 6] + (data[position + 7] << 8)
+                _, position = self._vary(step, data, position, end, b"")
+        return False
+
+    def _stretched(self) -> list[_Stretch]:
+        """The steps, all that is the same up to a varying element taken together."""
+        found: list[_Stretch] = []
+        same = text = b""
+        for step in self._steps:
+            if isinstance(step, _Run):
+                same, text = same + step.raw, text + step.text
+            else:
+                found.append((same + step.raw, len(same), text.split(self._mark), step))
+                same = text = b""
+        return [*found, (same, len(same), text.split(self._mark), None)]
 
     def _runs(self, parts: list[tuple[int, bytes, bytes]]) -> "list[_Run | _Varying]":
-        """Elements that hold the mark apart, so that the address is put into few bytes."""
+        """Elements that hold the mark apart: their text is not of their bytes alone."""
         grouped = itertools.groupby(parts, key=lambda part: self._mark in part[2])
         runs: list[_Run | _Varying] = []
         for marked, group in grouped:
             held = list(group)
-            runs += [_Run([one], one[2].split(self._mark)) for one in held] if marked else []
-            runs += [] if marked else [_Run(held, [])]
+            runs += [_Run([one], marked=True) for one in held] if marked else [_Run(held)]
         return runs
 
     def _parts(self, data: bytes, kind: Kind) -> list[tuple[int, bytes, bytes]]:
@@ -190,7 +224,7 @@ class _Pattern:
 
     def _split(self, number: int, run: _Run, data: bytes, position: int) -> bool:
         """Let the first element that differs vary; False where it is not the same attribute."""
-        if run.around:
+        if run.marked:
             return False
         index = 0
         while data.startswith(run.parts[index][1], position):
@@ -203,7 +237,7 @@ class _Pattern:
         quick = _QUICK.get(head[4:]) if tag & 0xFFFF else None
         varying = _Varying(head, tag, quick, b'"%08X":{"vr":"%b","Value":[' % (tag, head[4:]))
         around = [run.parts[:index], run.parts[index + 1 :]]
-        before, after = ([_Run(parts, [])] if parts else [] for parts in around)
+        before, after = ([_Run(parts)] if parts else [] for parts in around)
         self._steps[number : number + 1] = [*before, varying, *after]
         return True
 
@@ -249,17 +283,14 @@ def _quick_uid(raw: bytes) -> bytes | None:
 
 
 def _quick_decimals(raw: bytes) -> bytes | None:
-    texts = raw.rstrip(b" \0").split(b"\\")
-    if all(map(_DECIMAL.fullmatch, texts)):
-        return orjson.dumps([float(one) for one in texts])[1:-1]
-    return None
+    """As the file has them, to the last digit."""
+    value = raw.rstrip(b" \0")
+    return value.replace(b"\\", b",") if _DECIMALS.fullmatch(value) else None
 
 
 def _quick_integers(raw: bytes) -> bytes | None:
-    texts = raw.rstrip(b" \0").split(b"\\")
-    if all(map(_INTEGER.fullmatch, texts)):
-        return orjson.dumps([int(one) for one in texts])[1:-1]
-    return None
+    value = raw.rstrip(b" \0")
+    return value.replace(b"\\", b",") if _INTEGERS.fullmatch(value) else None
 
 
 # The most usual values; each gives what the reader would (a test compares them).

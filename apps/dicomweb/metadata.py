@@ -1,5 +1,6 @@
 """Metadata of instances as DICOM JSON; those of a quiet series are kept compressed."""
 
+import functools
 import itertools
 import struct
 import zlib
@@ -16,8 +17,10 @@ from apps.dicom.json import JsonDataset
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.models import SeriesMetadata
 from apps.dicomweb.pixels import pixel_tag
+from apps.dicomweb.prepared import certain
 from apps.studies.models import Instance, Series
 from apps.studies.services import corrected_header, header_json
+from apps.studies.services.statements import Statement, compiled, marker
 
 FORMAT = 1  # of what is made here: another number makes everything kept anew
 AT_ONCE = 100  # instances held in memory
@@ -31,9 +34,8 @@ def state(series: Series) -> str:
 
 def kept_metadata(series: Series) -> bytes | None:
     """The metadata of a series, a JSON array in gzip; None where none are kept of its state."""
-    rows = SeriesMetadata.objects.filter(series=series, state=state(series))
-    body = rows.values_list("body", flat=True).first()
-    return None if body is None else bytes(body)
+    found = _kept().rows((series.series_instance_uid, state(series)))
+    return bytes(found[0][0]) if found else None
 
 
 def is_kept(series: Series) -> bool:
@@ -54,6 +56,12 @@ def keep_metadata(series: Series, root: str) -> bool:
             series=now, defaults={"state": state(now), "body": body}
         )
     return True
+
+
+@functools.cache
+def _kept() -> Statement:
+    rows = SeriesMetadata.objects.filter(series__series_instance_uid=marker(0), state=marker(1))
+    return certain(compiled(rows.values_list("body"), 2))
 
 
 class Row(NamedTuple):
