@@ -24,8 +24,9 @@ _codec: dict[str, Any] = {}
 
 
 def load_codec() -> None:
-    """Before files can be opened no more."""
+    """Before files can be opened no more: it imports more of itself when it is first used."""
     _codec["av"] = importlib.import_module("av")
+    first_picture([encoded_film([Image.new("L", (16, 16))], _USUAL)])
 
 
 def frames_a_second(dataset: Dataset) -> float:
@@ -39,13 +40,13 @@ def frames_a_second(dataset: Dataset) -> float:
 
 
 def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
-    """An MP4 file that plays from its beginning while it is still being loaded."""
+    """An MP4 file; its index is at its end, as nothing here can open a file a second time."""
     av = _codec.get("av")
     if av is None:
         raise RenderingError("no encoder for video here")
     target = io.BytesIO()
     stream = None
-    with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as film:
+    with av.open(target, "w", format="mp4") as film:
         for image in images:
             frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
             if stream is None:
