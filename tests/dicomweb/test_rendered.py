@@ -4,6 +4,7 @@ import io
 from email import message_from_bytes
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from django.test import Client
@@ -280,6 +281,28 @@ def test_a_stored_video_passes_through_and_can_be_wound(radiologist: Client, kee
     assert (part.status_code, part.getvalue()) == (206, film[490:510])
     small = get(radiologist, address.replace("rendered", "thumbnail"))
     assert picture(small).shape[:2] == (256, 256)
+
+
+def test_a_video_in_another_container_is_repacked(radiologist: Client, keep: Keep) -> None:
+    _, film = rendering.render_film(
+        keep(frames(12)),
+        frames=range(1, 13),
+        options=rendering.RenderOptions("video/mp4"),
+    )
+    target = io.BytesIO()
+    with av.open(io.BytesIO(film)) as source, av.open(target, "w", format="mpegts") as other:
+        stream = other.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                other.mux(packet)
+    video = frames()
+    video.PixelData = encapsulate([target.getvalue()], has_bot=False)
+    video["PixelData"].VR, video["PixelData"].is_undefined_length = "OB", True
+    answer = get(radiologist, f"{address_of(keep(video, syntax=MPEG4HP41))}/rendered")
+    assert answer["Content-Type"] == "video/mp4"
+    with av.open(io.BytesIO(answer.getvalue())) as made:
+        assert len(list(made.decode(video=0))) == 12
 
 
 def test_what_has_no_rendered_form_says_so(radiologist: Client, keep: Keep) -> None:
