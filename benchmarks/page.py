@@ -39,6 +39,12 @@ CHAPTERS = {
         "Orthanc has one association for that, openpacs as many as the device is given. C-GET "
         "goes to getscu, which writes the files. Times are those of the whole client processes.",
     ),
+    "render": Chapter(
+        "Rendered images and thumbnails",
+        "A CT study of 530 KB images, each read once. Rendered images through DICOMweb on both "
+        "sides. Beside thumbnails stands the preview that Orthanc's own pages show, in full size "
+        "and made anew each time; thumbnails that are kept are read ten times over.",
+    ),
 }
 INTRODUCTION = """\
 # Benchmarks
