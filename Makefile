@@ -2,7 +2,8 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
-.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-render bench-tools
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
+.PHONY: bench-metadata bench-frames bench-render
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -35,7 +36,7 @@ lock: install ## resolve the Python and npm locks anew
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks
 
-bench-store: bench-tools ## C-STORE; likewise bench-find, bench-retrieve, bench-million, bench-render
+bench-store: bench-tools ## C-STORE; likewise bench-find, bench-retrieve, bench-million
 	@$(VENV_PYTHON) -m benchmarks.store
 
 bench-find: bench-tools
@@ -46,6 +47,12 @@ bench-retrieve: bench-tools
 
 bench-million: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.million
+
+bench-metadata: bench-tools ## WADO-RS metadata; likewise bench-frames, bench-render
+	@$(VENV_PYTHON) -m benchmarks.metadata
+
+bench-frames: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.frames
 
 bench-render: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.render
