@@ -2,8 +2,8 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
-.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-qido bench-tools
-.PHONY: bench-metadata bench-frames
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
+.PHONY: bench-qido bench-metadata bench-frames bench-stow bench-render
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -48,7 +48,7 @@ bench-retrieve: bench-tools
 bench-million: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.million
 
-bench-metadata: bench-tools ## WADO-RS metadata; likewise bench-frames
+bench-metadata: bench-tools ## WADO-RS metadata; likewise bench-frames, bench-render
 	@$(VENV_PYTHON) -m benchmarks.metadata
 
 bench-frames: bench-tools
@@ -56,6 +56,9 @@ bench-frames: bench-tools
 
 bench-qido: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.qido
+
+bench-render: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.render
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

@@ -50,6 +50,12 @@ CHAPTERS = {
         "answer of all of them together. Rows with a million instances have no peer: the 95th "
         "of 100 waits, client included, is held against a limit, a ratio above 1 stays below it.",
     ),
+    "render": Chapter(
+        "Rendered images and thumbnails",
+        "A CT study of 530 KB images, each read once. Rendered images through DICOMweb on both "
+        "sides. Beside thumbnails stands the preview that Orthanc's own pages show, in full size "
+        "and made anew each time; thumbnails that are kept are read ten times over.",
+    ),
     "metadata": Chapter(
         "WADO-RS metadata",
         "A series of 500 CT images that differ in a dozen of 260 attributes; the time from the "

@@ -36,6 +36,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "film": jobs.film,
     "poster": jobs.poster,
     "sign": jobs.sign,
+    "repack": jobs.repack,
     "report": jobs.report,
     "pixels": picture_files.pixels,
     "confinement": _confinement,
@@ -48,6 +49,7 @@ def main(kind: str) -> None:
     questions, answers = _pipes()
     _import_the_rest(kind)
     _holds.extend(confine(memory_bytes=6 * MOST_BYTES))
+    parcels.send(answers, {"ready": True})
     while True:
         try:
             words, contents = parcels.receive(questions, most_bytes=2 * MOST_BYTES)
