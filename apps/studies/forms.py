@@ -107,9 +107,7 @@ class UploadForm(forms.Form):
     """What a browser says of a file that it is going to bring."""
 
     name = forms.CharField(max_length=4096)
-    size = forms.IntegerField(
-        min_value=1, error_messages={"min_value": _("This file is empty.")}
-    )
+    size = forms.IntegerField(min_value=1, error_messages={"min_value": _("This file is empty.")})
     batch = forms.RegexField(r"^[0-9a-f]{32}$")
     fingerprint = forms.CharField(max_length=300, required=False)
     patient = forms.ModelChoiceField(Patient.objects.none(), required=False)
