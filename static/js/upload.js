@@ -231,7 +231,7 @@ class Desk {
       task.state.textContent = this.said.saidCounts
         .replace("STORED", String(kept.length - known))
         .replace("KNOWN", String(known))
-        .replace("OTHER", String(other.length));
+        .replace("OTHER", String(other.filter((one) => one.outcome !== "skipped").length));
       for (const one of other) this.line(task, one);
     }
     if (!kept.length) task.item.classList.add("upload-refused");
