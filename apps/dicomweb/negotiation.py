@@ -117,14 +117,6 @@ def choose_model(request: HttpRequest) -> str:
     raise NotAcceptableError(f"Available as {JSON} or {XML}.")
 
 
-def require_json(request: HttpRequest) -> None:
-    """DICOM JSON is what searches are answered in; raises NotAcceptableError."""
-    for one in accepted(request):
-        if one.media_type in (JSON, "application/json", "application/*", "*/*"):
-            return
-    raise NotAcceptableError(f"Available as {JSON}.")
-
-
 def choose_metadata(request: HttpRequest) -> str:
     """JSON, or XML as multipart; raises NotAcceptableError."""
     for one in accepted(request):

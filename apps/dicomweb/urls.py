@@ -8,8 +8,10 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
+from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
     bulk,
+    capabilities,
     describing,
     framing,
     rejecting,
@@ -18,7 +20,7 @@ from apps.dicomweb.views import (
     searching,
     thumbnails,
 )
-from apps.dicomweb.views.studies import by_method, store_here
+from apps.dicomweb.views.studies import store_here
 
 app_name = "dicomweb"
 
@@ -30,10 +32,11 @@ FRAMES = f"{INSTANCE}/frames/<str:frames>"
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
-    return answered(allows(Action.VIEW, Noun.STUDY)(view))
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 urlpatterns = [
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
     path(
         "studies",
         _seen(by_method(GET=searching.search_studies, POST=store_here)),
