@@ -2,7 +2,7 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
-.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-qido bench-tools
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-qido bench-stow bench-tools
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -35,7 +35,7 @@ lock: install ## resolve the Python and npm locks anew
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks
 
-bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido
+bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido, -stow
 	@$(VENV_PYTHON) -m benchmarks.store
 
 bench-find: bench-tools
@@ -49,6 +49,9 @@ bench-million: bench-tools
 
 bench-qido: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.qido
+
+bench-stow: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.stow
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

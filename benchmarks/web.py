@@ -57,7 +57,16 @@ class Connection:
         return length
 
     def get(self, path: str, accept: str, **headers: str) -> Answer:
-        said, held, length = self._ask(path, accept, headers)
+        return self._whole(*self._ask(path, accept, headers))
+
+    def post(self, path: str, content_type: str, body: bytes) -> Answer:
+        """Send a body; the whole answer."""
+        said = {"Content-Type": content_type, "Content-Length": str(len(body))}
+        self._send(path, JSON, said, method="POST")
+        self._socket.sendall(body)
+        return self._whole(*self._front(path))
+
+    def _whole(self, said: dict[str, str], held: bytes, length: int) -> Answer:
         pieces = [held]
         left = length - len(held)
         while left > 0:
@@ -78,6 +87,10 @@ class Connection:
         self, path: str, accept: str, more: dict[str, str]
     ) -> tuple[dict[str, str], bytes, int]:
         self._send(path, accept, more)
+        return self._front(path)
+
+    def _front(self, path: str) -> tuple[dict[str, str], bytes, int]:
+        """The header of an answer, what has come of its body, and how long that will be."""
         front = b""
         while b"\r\n\r\n" not in front:
             front += bytes(self._buffer[: self._some(BUFFER)])
@@ -90,12 +103,12 @@ class Connection:
             raise BenchmarkError(f"{path}: an answer without its length")
         return said, held, int(said["content-length"])
 
-    def _send(self, path: str, accept: str, more: dict[str, str]) -> None:
+    def _send(self, path: str, accept: str, more: dict[str, str], *, method: str = "GET") -> None:
         said = {"Host": f"127.0.0.1:{self._site.port}", "Accept": accept}
         lines = [
             f"{name}: {value}" for name, value in {**said, **self._site.headers, **more}.items()
         ]
-        head = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""])
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
         self._socket.sendall(head.encode())
 
     def _some(self, most: int) -> int:
