@@ -195,7 +195,7 @@ def test_a_full_disk_takes_nothing(
     def write(_path: Any, parts: Any) -> None:
         raise next(files)
 
-    monkeypatch.setattr("apps.studies.spool._write_synced", write)
+    monkeypatch.setattr("apps.studies.spool._write", write)
     assert send(technologist, body(part10(ct_image()))).status_code == 507
     assert not list(spool.staged.iterdir())
     assert not Instance.objects.exists()

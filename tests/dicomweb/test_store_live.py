@@ -54,7 +54,7 @@ def session(department: Department) -> requests.Session:
     }
     answer = made.post(page, data=fields, headers={"Referer": page}, timeout=30)
     assert answer.ok
-    made.headers.update({"X-CSRFToken": made.cookies["csrftoken"], "Referer": page})
+    made.headers.update({"X-CSRFToken": str(made.cookies["csrftoken"]), "Referer": page})
     return made
 
 
