@@ -36,7 +36,7 @@ lock: install ## resolve the Python and npm locks anew
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks
 
-bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido
+bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido, -stow
 	@$(VENV_PYTHON) -m benchmarks.store
 
 bench-find: bench-tools
@@ -59,6 +59,9 @@ bench-qido: bench-tools
 
 bench-render: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.render
+
+bench-stow: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.stow
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

@@ -8,7 +8,7 @@ from types import FrameType
 from benchmarks.program import INTERRUPTED
 from openpacs.install import ROOT
 
-NAMES = ("store", "find", "retrieve", "qido", "metadata", "frames", "render", "million")
+NAMES = ("store", "find", "retrieve", "qido", "metadata", "frames", "stow", "render", "million")
 
 
 def main() -> int:

@@ -69,13 +69,20 @@ CHAPTERS = {
         "open. Memory is what all processes of the server grow by at most (proportional set "
         "size) while twenty clients read a large study, each its first 200 MB. CPU is per frame.",
     ),
+    "stow": Chapter(
+        "STOW-RS",
+        "Requests of ten large or twenty small instances over kept connections, into an empty "
+        "storage. openpacs answers when files and index are safe; a query afterwards has to find "
+        "every instance. It asks every request who is signed in and for the token of its pages, "
+        "Orthanc lets everybody in.",
+    ),
 }
 INTRODUCTION = """\
 # Benchmarks
 
 openpacs beside Orthanc on one machine, in one run. `make bench` makes these tables anew; `make
-bench-store`, `bench-find`, `bench-retrieve` and `bench-million` do one each, and `QUICK=1` less
-of it, in under five minutes, without touching this page.
+bench-store` and its sisters (`make help`) do one each, and `QUICK=1` less of it, in under five
+minutes, without touching this page.
 
 - Both as shipped: openpacs started by its supervisor with all its parts, limits, journal and
   device checks; Orthanc with SQLite, its defaults and the DICOMweb plugin. PostgreSQL, where it

@@ -61,7 +61,16 @@ class Connection:
                 held = held[-len(_LAST_CHUNK) :] + bytes(self._buffer[: self._some(BUFFER)])
 
     def get(self, path: str, accept: str, **headers: str) -> Answer:
-        said, held = self._ask(path, accept, headers)
+        return self._whole(*self._ask(path, accept, headers))
+
+    def post(self, path: str, content_type: str, body: bytes) -> Answer:
+        """Send a body; the whole answer."""
+        said = {"Content-Type": content_type, "Content-Length": str(len(body))}
+        self._send(path, JSON, said, method="POST")
+        self._socket.sendall(body)
+        return self._whole(*self._front(path))
+
+    def _whole(self, said: dict[str, str], held: bytes) -> Answer:
         pieces, read = [held], len(held)
         while not _is_whole(said, pieces[-1], read):
             pieces.append(bytes(self._buffer[: self._some(BUFFER)]))
@@ -79,6 +88,10 @@ class Connection:
 
     def _ask(self, path: str, accept: str, more: dict[str, str]) -> tuple[dict[str, str], bytes]:
         self._send(path, accept, more)
+        return self._front(path)
+
+    def _front(self, path: str) -> tuple[dict[str, str], bytes]:
+        """The header of an answer, and what has come of its body."""
         front = b""
         while b"\r\n\r\n" not in front:
             front += bytes(self._buffer[: self._some(BUFFER)])
@@ -89,12 +102,12 @@ class Connection:
             raise BenchmarkError(f"{path}: {first}")
         return said, held
 
-    def _send(self, path: str, accept: str, more: dict[str, str]) -> None:
+    def _send(self, path: str, accept: str, more: dict[str, str], *, method: str = "GET") -> None:
         said = {"Host": f"127.0.0.1:{self._site.port}", "Accept": accept}
         lines = [
             f"{name}: {value}" for name, value in {**said, **self._site.headers, **more}.items()
         ]
-        head = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""])
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
         self._socket.sendall(head.encode())
 
     def _some(self, most: int) -> int:

@@ -97,6 +97,6 @@ def _is_turned(marker: int, remark: bytes) -> bool:
     exif = Image.Exif()
     try:
         exif.load(remark)
-        return exif.get(_ORIENTATION, 1) != 1
+        return bool(exif.get(_ORIENTATION, 1) != 1)
     except (SyntaxError, ValueError, struct.error, OSError):
         return True  # not to be read here: the decoder decides

@@ -11,7 +11,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from django.conf import settings
 SUFFIX = ".dcm"
 POLL_SECONDS = 0.005
 ABANDONED_SECONDS = 15 * 60  # longer than any transfer may last
+SYNCS = 4  # at once, of the files of a request
 UNLOCKED_SECONDS = 60  # longer than it takes to lock a folder that was made
 
 
@@ -156,7 +158,7 @@ class Stage:
     def keep(self, parts: Iterable[bytes | memoryview]) -> Path:
         """Write one file, to be admitted or forgotten; raises OSError."""
         path = self.folder / _new_name()
-        _write_synced(path, parts)
+        _write(path, parts)
         return path
 
     def put_by(self, parts: Iterable[bytes | memoryview]) -> Path:
@@ -168,6 +170,7 @@ class Stage:
 
     def admit(self, paths: Sequence[Path]) -> list[Path]:
         """Put files of the folder in the queue, durable from then on; returns where they are."""
+        _sync_together(paths)
         made = [self._spool.incoming / path.name for path in paths]
         for path, target in zip(paths, made, strict=True):
             path.rename(target)
@@ -200,12 +203,38 @@ def sync_folder(folder: Path) -> None:
 
 
 def _write_synced(path: str | Path, parts: Iterable[bytes | memoryview]) -> None:
+    _write(path, parts, last=os.fsync)
+
+
+def _write(
+    path: str | Path,
+    parts: Iterable[bytes | memoryview],
+    last: Callable[[int], object] = lambda _handle: None,
+) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         for part in parts:
             rest = memoryview(part)
             while rest:
                 rest = rest[os.write(handle, rest) :]
+        last(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_together(paths: Sequence[Path]) -> None:
+    """Sync several files at once: they share what the file system writes for each of them."""
+    if len(paths) == 1:
+        _sync(paths[0])
+    elif paths:
+        with ThreadPoolExecutor(min(len(paths), SYNCS)) as pool:
+            for _ in pool.map(_sync, paths):
+                pass  # an error is raised here
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         os.fsync(handle)
     finally:
         os.close(handle)

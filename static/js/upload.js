@@ -1,12 +1,9 @@
 // The upload page: files, folders and ZIP files go up in pieces, a few at a time, and go on
 // where they broke off. The server's side is apps/studies/upload_views.py (tus 1.0.0).
 
-const PIECE = 8 * 1024 * 1024;
+const PIECE = 4 * 1024 * 1024;
 const AT_ONCE = 3;
 const TRIES = 12;
-const section = document.querySelector("[data-upload]");
-
-if (section) start(section);
 
 function start(section) {
   const zone = section.querySelector("[data-zone]");
@@ -234,7 +231,7 @@ class Desk {
       task.state.textContent = this.said.saidCounts
         .replace("STORED", String(kept.length - known))
         .replace("KNOWN", String(known))
-        .replace("OTHER", String(other.length));
+        .replace("OTHER", String(other.filter((one) => one.outcome !== "skipped").length));
       for (const one of other) this.line(task, one);
     }
     if (!kept.length) task.item.classList.add("upload-refused");
@@ -262,3 +259,6 @@ class Desk {
       .replace("ALL", String(this.all));
   }
 }
+
+const section = document.querySelector("[data-upload]");
+if (section) start(section);

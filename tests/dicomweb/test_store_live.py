@@ -1,10 +1,12 @@
 """STOW-RS against the running department, over real sockets."""
 
+import base64
 import io
 import socket
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,7 +56,7 @@ def session(department: Department) -> requests.Session:
     }
     answer = made.post(page, data=fields, headers={"Referer": page}, timeout=30)
     assert answer.ok
-    made.headers.update({"X-CSRFToken": made.cookies["csrftoken"], "Referer": page})
+    made.headers.update({"X-CSRFToken": str(made.cookies["csrftoken"]), "Referer": page})
     return made
 
 
@@ -146,6 +148,41 @@ def wait_for(what: Any, seconds: float = 20) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_an_upload_is_taken_in_by_the_worker(
+    department: Department, session: requests.Session
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("one", "two"):
+            archive.writestr(name, part10(ct_image()))
+    content = packed.getvalue()
+    said = {"name": "disc.zip", "batch": "ab" * 16}
+    coded = ",".join(f"{key} {base64.b64encode(said[key].encode()).decode()}" for key in said)
+    files = f"{department.address}/studies/upload/files/"
+    begun = session.post(
+        files,
+        headers={"Upload-Length": str(len(content)), "Upload-Metadata": coded},
+        timeout=30,
+    )
+    address = department.address + begun.headers["Location"]
+    for offset in range(0, len(content), 500):
+        head = {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+        }
+        piece = content[offset : offset + 500]
+        assert session.patch(address, piece, headers=head, timeout=30).status_code == 204
+    found: list[Any] = []
+
+    def is_done() -> bool:
+        batch = f"{department.address}/studies/upload/batches/{said['batch']}/"
+        found[:] = session.get(batch, timeout=30).json()["files"]
+        return bool(found and found[0]["state"] == "done")
+
+    wait_for(is_done)
+    assert [line["outcome"] for line in found[0]["results"]] == ["stored", "stored"]
 
 
 class Body:

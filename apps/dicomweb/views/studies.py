@@ -1,4 +1,4 @@
-"""Storing at an address that is searched or read, too."""
+"""Storing to /studies and to one study."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse

@@ -67,6 +67,8 @@ def take_in(upload: Upload, *, origin: Origin) -> Upload:
 
     Raises OSError or DatabaseError where storage or database are away: to be tried again.
     """
+    if upload.state != Upload.State.RECEIVED:
+        return upload
     with _alone(upload) as mine:
         upload.refresh_from_db()
         if mine and upload.state == Upload.State.RECEIVED:
