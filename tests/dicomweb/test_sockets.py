@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -108,9 +110,9 @@ def cookie(user: User) -> dict[str, str]:
     return {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
 
 
-def heard(socket: ClientConnection, count: int) -> list[str]:
+def heard(ears: ClientConnection, count: int) -> list[str]:
     """The next reports, as `type state`."""
-    reports = [orjson.loads(socket.recv(timeout=WAIT_SECONDS)) for _ in range(count)]
+    reports = [orjson.loads(ears.recv(timeout=WAIT_SECONDS)) for _ in range(count)]
     return [
         f"{one['00001002']['Value'][0]} {one.get('00741000', {'Value': ['']})['Value'][0]}".strip()
         for one in reports
@@ -140,7 +142,7 @@ def test_a_workitem_from_its_creation_to_its_end_with_somebody_listening(
     work, uid = Worklist(live_server, bearer), fresh_uid()
     status, headers = work.ask("POST", "/1.2.840.10008.5.1.4.34.5/subscribers/AI1")
     assert (status, headers["Content-Location"][:5]) == (201, "ws://")
-    socket = listen("AI1", **bearer)
+    ears = listen("AI1", **bearer)
     assert work.ask("POST", f"?{uid}", planned())[0] == 201
     assert work.ask("PUT", f"/{uid}/state", state("IN PROGRESS"))[0] == 200
     progress = dataset(ProcedureStepProgressInformationSequence=dataset(ProcedureStepProgress=50))
@@ -148,7 +150,7 @@ def test_a_workitem_from_its_creation_to_its_end_with_somebody_listening(
     assert work.ask("POST", f"/{uid}/cancelrequest")[0] == 202
     assert work.ask("POST", f"/{uid}?{KEY}", performed())[0] == 200
     assert work.ask("PUT", f"/{uid}/state", state("COMPLETED"))[0] == 200
-    assert heard(socket, 5) == ["1 SCHEDULED", "1 IN PROGRESS", "3", "2", "1 COMPLETED"]
+    assert heard(ears, 5) == ["1 SCHEDULED", "1 IN PROGRESS", "3", "2", "1 COMPLETED"]
     assert work.ask("GET", f"/{uid}")[1][0]["00741000"]["Value"] == ["COMPLETED"]
     assert work.ask("GET", "?ProcedureStepState=IN%20PROGRESS")[0] == 204
 
@@ -188,8 +190,8 @@ def test_a_signed_in_user_listens_from_a_page_of_ours(
     listen: Listen, user_of: Callable[[str], User]
 ) -> None:
     services.subscribe(make(), "AI1", origin=BY)
-    socket = listen("AI1", Origin="http://localhost:8000", **cookie(user_of("radiologist")))
-    assert heard(socket, 1) == ["1 SCHEDULED"]
+    ears = listen("AI1", Origin="http://localhost:8000", **cookie(user_of("radiologist")))
+    assert heard(ears, 1) == ["1 SCHEDULED"]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,19 @@ def test_who_may_not_listen_is_refused(
     assert refusal.value.response.status_code == 403
 
 
+def test_a_listener_that_vanishes_stops_nobody_else(listen: Listen, bearer: dict[str, str]) -> None:
+    row = make()
+    lost, other = listen("AI1", **bearer), listen("AI2", **bearer)
+    # Gone without a word: the kernel answers what comes with a reset.
+    lost.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    lost.socket.shutdown(socket.SHUT_RD)
+    lost.socket.close()
+    for title in ("AI1", "AI2"):
+        services.subscribe(row, title, origin=BY)
+    services.change_state(row, state="IN PROGRESS", transaction_uid=KEY, origin=BY)
+    assert heard(other, 2) == ["1 SCHEDULED", "1 IN PROGRESS"]
+
+
 def test_a_title_with_a_space_is_listened_to(listen: Listen, bearer: dict[str, str]) -> None:
     services.subscribe(make(), "AI 1", origin=BY)
     assert heard(listen("AI%201", **bearer), 1) == ["1 SCHEDULED"]
@@ -228,10 +243,10 @@ def test_a_title_with_a_space_is_listened_to(listen: Listen, bearer: dict[str, s
 
 def test_what_a_listener_says_is_not_looked_at(listen: Listen, bearer: dict[str, str]) -> None:
     services.subscribe(make(), "AI1", origin=BY)
-    socket = listen("AI1", **bearer)
-    socket.send("[" * 100_000)
-    socket.send(b"\0\xff" * 1000)
-    assert heard(socket, 1) == ["1 SCHEDULED"]
+    ears = listen("AI1", **bearer)
+    ears.send("[" * 100_000)
+    ears.send(b"\0\xff" * 1000)
+    assert heard(ears, 1) == ["1 SCHEDULED"]
 
 
 def test_two_listeners_of_one_title_are_both_told(listen: Listen, bearer: dict[str, str]) -> None:
