@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from apps.workitems import services
 from apps.workitems.models import Notice, Workitem
 from openpacs.install import ROOT
 from tests.api.conftest import token_of
+from tests.factories import make_user
 from tests.servers import free_port
 from tests.workitems.samples import KEY, dataset, fresh_uid, performed, planned, state
 
@@ -194,32 +196,45 @@ def test_a_signed_in_user_listens_from_a_page_of_ours(
     assert heard(ears, 1) == ["1 SCHEDULED"]
 
 
+def with_token(*scopes: Scope) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token_of(make_user('radiologist'), scopes)}"}
+
+
+def with_session(role: str = "radiologist", **headers: str) -> dict[str, str]:
+    return cookie(make_user(role)) | headers
+
+
+def ended() -> dict[str, str]:
+    headers = with_session()
+    Session.objects.all().delete()
+    return headers
+
+
+def without_own_password() -> dict[str, str]:
+    headers = with_token(Scope.WORKLIST)
+    User.objects.update(must_change_password=True)
+    return headers
+
+
 @pytest.mark.parametrize(
-    "why", ["nobody", "other site", "role", "scope", "wrong token", "ended", "path", "title"]
+    ("title", "headers"),
+    [
+        pytest.param("AI1", dict, id="nobody"),
+        pytest.param("AI1", partial(with_session, Origin="https://evil.example"), id="other site"),
+        pytest.param("AI1", partial(with_session, "referrer"), id="role"),
+        pytest.param("AI1", partial(with_token, Scope.API_READ), id="scope"),
+        pytest.param("AI1", lambda: {"Authorization": "Bearer opk_wrong"}, id="wrong token"),
+        pytest.param("AI1", ended, id="ended session"),
+        pytest.param("AI1", without_own_password, id="no password of their own"),
+        pytest.param("AI1/more", partial(with_token, Scope.WORKLIST), id="path"),
+        pytest.param("A" * 17, partial(with_token, Scope.WORKLIST), id="title"),
+    ],
 )
 def test_who_may_not_listen_is_refused(
-    listen: Listen, user_of: Callable[[str], User], bearer: dict[str, str], why: str
+    listen: Listen, title: str, headers: Callable[[], dict[str, str]]
 ) -> None:
-    title, headers = "AI1", bearer
-    if why == "nobody":
-        headers = {}
-    elif why == "other site":
-        headers = {**cookie(user_of("radiologist")), "Origin": "https://evil.example"}
-    elif why == "role":
-        headers = cookie(user_of("referrer"))
-    elif why == "scope":
-        headers = {"Authorization": f"Bearer {token_of(user_of('radiologist'), [Scope.API_READ])}"}
-    elif why == "wrong token":
-        headers = {"Authorization": "Bearer opk_wrong"}
-    elif why == "ended":
-        headers = cookie(user_of("radiologist"))
-        Session.objects.all().delete()
-    elif why == "path":
-        title = "AI1/more"
-    else:
-        title = "A_TITLE_THAT_IS_TOO_LONG"
     with pytest.raises(InvalidStatus) as refusal:
-        listen(title, **headers)
+        listen(title, **headers())
     assert refusal.value.response.status_code == 403
 
 
