@@ -10,7 +10,7 @@ from datetime import timedelta
 import orjson
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 
 from apps.workitems.models import Notice
 from apps.workitems.services import mark_delivered, report_of, waiting_notices
@@ -22,6 +22,8 @@ SEND_SECONDS = 5.0  # a listener that takes nothing for so long is gone
 CHECK_SECONDS = 60.0  # after which it is asked again whether a listener still may
 MOST_LISTENERS = 200
 BATCH = 500  # notices told in one round
+
+GONE = (OSError, RuntimeError, TimeoutError)  # what the server raises for closed connections
 
 Send = Callable[[dict[str, object]], Awaitable[None]]
 
@@ -43,7 +45,7 @@ class Listener:
             await asyncio.wait_for(
                 self.send({"type": "websocket.send", "text": text}), SEND_SECONDS
             )
-        except Exception as problem:  # noqa: BLE001 - whatever it is, this one is gone
+        except GONE as problem:
             log.info("Listener %s is gone: %s", self.ae_title, type(problem).__name__)
             self.broken = True
         return not self.broken
@@ -51,7 +53,7 @@ class Listener:
     async def dismiss(self) -> None:
         """Close the connection (1008: policy violation, RFC 6455 7.4.1)."""
         self.broken = True
-        with suppress(Exception):
+        with suppress(*GONE):
             await self.send({"type": "websocket.close", "code": 1008})
 
 
@@ -81,11 +83,12 @@ class Hub:
             more = False
             try:
                 more = await self.tell_waiting() == BATCH
-            except Error:
-                log.exception("What is to be told cannot be read at the moment")
-            if clock() - checked >= CHECK_SECONDS:
-                checked = clock()
-                await self.check()
+                if clock() - checked >= CHECK_SECONDS:
+                    checked = clock()
+                    await self.check()
+            except Exception:
+                # The next round may do better: the database comes back, too.
+                log.exception("Subscribers could not be told in this round")
             await asyncio.sleep(0 if more else POLL_SECONDS)
 
     async def tell_waiting(self) -> int:

@@ -23,7 +23,9 @@ def listener(request: ASGIRequest) -> User | None:
         user = _by_token(request, secret.strip())
     else:
         user = _by_session(request) if _from_here(request) else None
-    return user if user and can(user, Action.VIEW, Noun.WORKITEM) else None
+    if user is None or user.must_change_password:
+        return None
+    return user if can(user, Action.VIEW, Noun.WORKITEM) else None
 
 
 def _by_token(request: ASGIRequest, secret: str) -> User | None:
@@ -44,9 +46,7 @@ def _by_session(request: ASGIRequest) -> User | None:
     if session_has_ended(request.session):
         return None
     user = get_user(request)
-    if not isinstance(user, User) or user.must_change_password:
-        return None
-    return user
+    return user if isinstance(user, User) else None
 
 
 def _from_here(request: ASGIRequest) -> bool:

@@ -33,7 +33,7 @@ def _parsed(request: HttpRequest) -> object:
         return _json(request.body)
     if request.content_type in (XML, "application/xml", "text/xml"):
         return read_native_xml(request.body)
-    if request.content_type == _MULTIPART and request.content_params.get("type") == XML:
+    if request.content_type == _MULTIPART and (request.content_params or {}).get("type") == XML:
         return read_native_xml(_only_part(request))
     raise UnsupportedMediaError(f"Send {JSON} or {XML}.")
 

@@ -26,6 +26,7 @@ class SubscriptionAdmin(PolicyAdmin[Subscription]):
 
 @admin.register(WorkitemEvent)
 class WorkitemEventAdmin(PolicyAdmin[WorkitemEvent]):
+    ordering = ("-id",)
     list_display = ("at", "kind", "workitem")
     list_filter = ("kind", ("at", admin.DateFieldListFilter))
     list_select_related = ("workitem",)

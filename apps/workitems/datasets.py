@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.dicom.dates import format_datetime
 from apps.dicom.json import JsonDataset
 from apps.dicom.matching import tag_of
+from apps.orders.models import Order
 from apps.workitems.attributes import PERFORMED, PROGRESS, REASON_CODE, code, element, tags_of
 from apps.worklist.conditions import STEP_SEQUENCE
 from apps.worklist.datasets import worklist_line
@@ -40,13 +41,15 @@ def exam_attributes(step: ScheduledStep) -> JsonDataset:
     said = _picked(line, _OF_PATIENT) | _picked(
         planned, tags_of("CommentsOnTheScheduledProcedureStep")
     )
+    # The modality worklist leaves them out; a workitem that is there says that it is too early.
+    held = step.requested_procedure.order.status == Order.Status.HELD
     texts = {
         "ScheduledProcedureStepPriority": _PRIORITIES.get(
             step.requested_procedure.order.priority, "MEDIUM"
         ),
         "ProcedureStepLabel": step.description or step.requested_procedure.meaning,
         "WorklistLabel": LABEL,
-        "InputReadinessState": "READY",
+        "InputReadinessState": "INCOMPLETE" if held else "READY",
         "ScheduledProcedureStepStartDateTime": _start(step),
     }
     sequences = {

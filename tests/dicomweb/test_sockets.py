@@ -4,11 +4,14 @@ import asyncio
 import http.client
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -28,6 +31,7 @@ from apps.workitems import services
 from apps.workitems.models import Notice, Workitem
 from openpacs.install import ROOT
 from tests.api.conftest import token_of
+from tests.factories import make_user
 from tests.servers import free_port
 from tests.workitems.samples import KEY, dataset, fresh_uid, performed, planned, state
 
@@ -108,9 +112,9 @@ def cookie(user: User) -> dict[str, str]:
     return {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
 
 
-def heard(socket: ClientConnection, count: int) -> list[str]:
+def heard(ears: ClientConnection, count: int) -> list[str]:
     """The next reports, as `type state`."""
-    reports = [orjson.loads(socket.recv(timeout=WAIT_SECONDS)) for _ in range(count)]
+    reports = [orjson.loads(ears.recv(timeout=WAIT_SECONDS)) for _ in range(count)]
     return [
         f"{one['00001002']['Value'][0]} {one.get('00741000', {'Value': ['']})['Value'][0]}".strip()
         for one in reports
@@ -140,7 +144,7 @@ def test_a_workitem_from_its_creation_to_its_end_with_somebody_listening(
     work, uid = Worklist(live_server, bearer), fresh_uid()
     status, headers = work.ask("POST", "/1.2.840.10008.5.1.4.34.5/subscribers/AI1")
     assert (status, headers["Content-Location"][:5]) == (201, "ws://")
-    socket = listen("AI1", **bearer)
+    ears = listen("AI1", **bearer)
     assert work.ask("POST", f"?{uid}", planned())[0] == 201
     assert work.ask("PUT", f"/{uid}/state", state("IN PROGRESS"))[0] == 200
     progress = dataset(ProcedureStepProgressInformationSequence=dataset(ProcedureStepProgress=50))
@@ -148,7 +152,7 @@ def test_a_workitem_from_its_creation_to_its_end_with_somebody_listening(
     assert work.ask("POST", f"/{uid}/cancelrequest")[0] == 202
     assert work.ask("POST", f"/{uid}?{KEY}", performed())[0] == 200
     assert work.ask("PUT", f"/{uid}/state", state("COMPLETED"))[0] == 200
-    assert heard(socket, 5) == ["1 SCHEDULED", "1 IN PROGRESS", "3", "2", "1 COMPLETED"]
+    assert heard(ears, 5) == ["1 SCHEDULED", "1 IN PROGRESS", "3", "2", "1 COMPLETED"]
     assert work.ask("GET", f"/{uid}")[1][0]["00741000"]["Value"] == ["COMPLETED"]
     assert work.ask("GET", "?ProcedureStepState=IN%20PROGRESS")[0] == 204
 
@@ -188,37 +192,63 @@ def test_a_signed_in_user_listens_from_a_page_of_ours(
     listen: Listen, user_of: Callable[[str], User]
 ) -> None:
     services.subscribe(make(), "AI1", origin=BY)
-    socket = listen("AI1", Origin="http://localhost:8000", **cookie(user_of("radiologist")))
-    assert heard(socket, 1) == ["1 SCHEDULED"]
+    ears = listen("AI1", Origin="http://localhost:8000", **cookie(user_of("radiologist")))
+    assert heard(ears, 1) == ["1 SCHEDULED"]
+
+
+def with_token(*scopes: Scope) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token_of(make_user('radiologist'), scopes)}"}
+
+
+def with_session(role: str = "radiologist", **headers: str) -> dict[str, str]:
+    return cookie(make_user(role)) | headers
+
+
+def ended() -> dict[str, str]:
+    headers = with_session()
+    Session.objects.all().delete()
+    return headers
+
+
+def without_own_password() -> dict[str, str]:
+    headers = with_token(Scope.WORKLIST)
+    User.objects.update(must_change_password=True)
+    return headers
 
 
 @pytest.mark.parametrize(
-    "why", ["nobody", "other site", "role", "scope", "wrong token", "ended", "path", "title"]
+    ("title", "headers"),
+    [
+        pytest.param("AI1", dict, id="nobody"),
+        pytest.param("AI1", partial(with_session, Origin="https://evil.example"), id="other site"),
+        pytest.param("AI1", partial(with_session, "referrer"), id="role"),
+        pytest.param("AI1", partial(with_token, Scope.API_READ), id="scope"),
+        pytest.param("AI1", lambda: {"Authorization": "Bearer opk_wrong"}, id="wrong token"),
+        pytest.param("AI1", ended, id="ended session"),
+        pytest.param("AI1", without_own_password, id="no password of their own"),
+        pytest.param("AI1/more", partial(with_token, Scope.WORKLIST), id="path"),
+        pytest.param("A" * 17, partial(with_token, Scope.WORKLIST), id="title"),
+    ],
 )
 def test_who_may_not_listen_is_refused(
-    listen: Listen, user_of: Callable[[str], User], bearer: dict[str, str], why: str
+    listen: Listen, title: str, headers: Callable[[], dict[str, str]]
 ) -> None:
-    title, headers = "AI1", bearer
-    if why == "nobody":
-        headers = {}
-    elif why == "other site":
-        headers = {**cookie(user_of("radiologist")), "Origin": "https://evil.example"}
-    elif why == "role":
-        headers = cookie(user_of("referrer"))
-    elif why == "scope":
-        headers = {"Authorization": f"Bearer {token_of(user_of('radiologist'), [Scope.API_READ])}"}
-    elif why == "wrong token":
-        headers = {"Authorization": "Bearer opk_wrong"}
-    elif why == "ended":
-        headers = cookie(user_of("radiologist"))
-        Session.objects.all().delete()
-    elif why == "path":
-        title = "AI1/more"
-    else:
-        title = "A_TITLE_THAT_IS_TOO_LONG"
     with pytest.raises(InvalidStatus) as refusal:
-        listen(title, **headers)
+        listen(title, **headers())
     assert refusal.value.response.status_code == 403
+
+
+def test_a_listener_that_vanishes_stops_nobody_else(listen: Listen, bearer: dict[str, str]) -> None:
+    row = make()
+    lost, other = listen("AI1", **bearer), listen("AI2", **bearer)
+    # Gone without a word: the kernel answers what comes with a reset.
+    lost.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    lost.socket.shutdown(socket.SHUT_RD)
+    lost.socket.close()
+    for title in ("AI1", "AI2"):
+        services.subscribe(row, title, origin=BY)
+    services.change_state(row, state="IN PROGRESS", transaction_uid=KEY, origin=BY)
+    assert heard(other, 2) == ["1 SCHEDULED", "1 IN PROGRESS"]
 
 
 def test_a_title_with_a_space_is_listened_to(listen: Listen, bearer: dict[str, str]) -> None:
@@ -228,10 +258,10 @@ def test_a_title_with_a_space_is_listened_to(listen: Listen, bearer: dict[str, s
 
 def test_what_a_listener_says_is_not_looked_at(listen: Listen, bearer: dict[str, str]) -> None:
     services.subscribe(make(), "AI1", origin=BY)
-    socket = listen("AI1", **bearer)
-    socket.send("[" * 100_000)
-    socket.send(b"\0\xff" * 1000)
-    assert heard(socket, 1) == ["1 SCHEDULED"]
+    ears = listen("AI1", **bearer)
+    ears.send("[" * 100_000)
+    ears.send(b"\0\xff" * 1000)
+    assert heard(ears, 1) == ["1 SCHEDULED"]
 
 
 def test_two_listeners_of_one_title_are_both_told(listen: Listen, bearer: dict[str, str]) -> None:

@@ -8,6 +8,8 @@ from django.utils import timezone
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin, deliver, record
 from apps.dicom.keys import make_key
+from apps.orders.models import Order
+from apps.orders.services import advance_order
 from apps.patients.models import Issuer
 from apps.workitems import services, tasks
 from apps.workitems.attributes import values_of
@@ -121,6 +123,14 @@ def test_an_exam_is_only_looked_at() -> None:
         services.change_workitem(row, dataset(ProcedureStepLabel="x"), origin=BY)
     with pytest.raises(services.WorkitemOfExam):
         services.request_cancellation(row, {}, requester="ME", origin=BY)
+
+
+def test_an_exam_of_an_order_on_hold_is_not_ready() -> None:
+    step = plan()
+    advance_order(step.requested_procedure.order, to=Order.Status.HELD, origin=BY)
+    assert services.show_exam(step).input_readiness == "INCOMPLETE"
+    advance_order(step.requested_procedure.order, to=Order.Status.SCHEDULED, origin=BY)
+    assert services.show_exam(step).input_readiness == "READY"
 
 
 def test_showing_an_exam_again_changes_nothing() -> None:
