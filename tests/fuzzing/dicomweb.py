@@ -11,7 +11,7 @@ from tests.test_routes import walk
 
 START = "dicom-web/"
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
-TEXT = {"type": "string", "maxLength": 80}
+TEXT = {"type": "string", "maxLength": 24}
 KEYS = (*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS)
 SEARCHED = {
     **{name: ["", "*", "1", "A?", "1\\\\2", "-"] for name in KEYS},
@@ -75,7 +75,7 @@ def _operation(method: str, path: str, names: list[str], keys: dict[str, Any]) -
         for name in names
     ]
     searches = path.rstrip("/").endswith(("studies", "series", "instances", "workitems"))
-    asked = SEARCHED if method == "get" and searches else SHOWN
+    asked = _some(SEARCHED, path) if method == "get" and searches else SHOWN
     queries = [
         _parameter(name, "query", {"anyOf": [*_enum(values), TEXT]})
         for name, values in asked.items()
@@ -90,6 +90,12 @@ def _operation(method: str, path: str, names: list[str], keys: dict[str, Any]) -
         shape = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}
         told["requestBody"] = {"content": {"application/json": {"schema": shape}}}
     return told
+
+
+def _some(asked: dict[str, list[str]], path: str) -> dict[str, list[str]]:
+    """Another third of the keys for each route: most of the time goes into making them up."""
+    first = path.count("/") % 3
+    return dict(list(asked.items())[first::3])
 
 
 def _last(name: str, names: list[str]) -> list[dict[str, Any]]:
