@@ -247,6 +247,8 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "patient-updated": ["apps.studies.tasks.follow_patients"],
     "study-corrected": ["apps.studies.tasks.keep_overlay"],
     "correction-undone": ["apps.studies.tasks.keep_overlay"],
+    "study-labelled": ["apps.studies.tasks.keep_overlay"],
+    "study-unlabelled": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],

@@ -89,8 +89,8 @@ def _sender(headers: dict[str, str], outcome: Outcome, checked: bool) -> Callabl
                     outcome.findings.setdefault(name, f"{response.status_code}")
                 elif checked and not raised:
                     _check(case, response, name, outcome)
-        for error in raised:
-            outcome.findings.setdefault(name, _told(error, case))
+        for fallen in raised:
+            outcome.findings.setdefault(name, _told(fallen, case))
 
     return send
 

@@ -21,6 +21,7 @@ from django.db import models, transaction
 from apps.accounts.models import User
 from apps.studies.models import Conflict, Correction, Instance, Study
 from apps.studies.services.correcting import spread
+from apps.studies.services.labelling import written_labels
 from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
 
@@ -119,6 +120,7 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
     conflicts = Conflict.objects.filter(study_instance_uid=study_instance_uid).order_by("id")
     return {
         "study_instance_uid": study_instance_uid,
+        "labels": written_labels(study_instance_uid),
         "corrections": [
             {
                 **_plain(one, _CORRECTION),
