@@ -298,6 +298,8 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "step-started": ["apps.workitems.tasks.show_exam"],
     "step-discontinued": ["apps.workitems.tasks.show_exam"],
     "step-cancelled": ["apps.workitems.tasks.show_exam"],
+    "study-labelled": ["apps.studies.tasks.keep_overlay"],
+    "study-unlabelled": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": [

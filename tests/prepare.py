@@ -16,6 +16,7 @@ from openpacs.install import PYTHON_PACKAGES, ROOT, Refused, Run, Step, install,
 PROGRAMS = {
     "Orthanc": "orthanc",
     "chromium": "chromium",
+    "curl": "curl",
     "dciodvfy": "dicom3tools",
     "echoscu": "dcmtk",
     "gdcmconv": "libgdcm-tools",

@@ -19,7 +19,6 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body is not of a type that is taken.",
     422: "The values cannot be stored; `errors` names the fields.",
-    502: "The device did not answer.",
     503: "The stored data cannot be read at the moment: try again after `Retry-After` seconds.",
 }
 TITLES = {

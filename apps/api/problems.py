@@ -34,12 +34,6 @@ class TooLarge(APIException):
     default_detail = "The body is too large."
 
 
-class Conflict(APIException):
-    """The state of things does not allow it."""
-
-    status_code = 409
-
-
 STATUS: dict[type[Exception], int] = {
     BadKeyError: 400,
     PermissionDenied: 403,

@@ -4,7 +4,6 @@ import codecs
 import json
 from typing import IO, Any
 
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
@@ -68,10 +67,6 @@ def read(shape: type[Asked], data: Any) -> dict[str, Any]:
     asked.is_valid(raise_exception=True)
     values: dict[str, Any] = asked.validated_data
     return values
-
-
-def read_query(shape: type[Asked], query: QueryDict) -> dict[str, Any]:
-    return read(shape, query)
 
 
 def _refuse(name: str) -> None:

@@ -66,6 +66,8 @@ def answered(view: View) -> View:
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+            if "\0" in request.path:  # nothing is called so, and PostgreSQL refuses to be asked
+                raise Http404
             response = view(request, *args, **kwargs)
         except tuple(STATUS) as error:
             response = failure(error)

@@ -7,7 +7,7 @@ from tests.studies.conftest import spool
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 __all__ = ["spool"]
-CASES = {"api": 200, "dicomweb": 150}
+CASES = {"api": 160, "dicomweb": 140}
 SEED = 4711
 
 

@@ -27,7 +27,8 @@ def make_world(spool: Spool, origin: Origin) -> dict[str, Any]:
     """One of everything, belonging to the referrer; returns the keys for addresses."""
     referrer, radiologist = user_of(Role.REFERRER), user_of(Role.RADIOLOGIST)
     house = ReferrerFactory.create(user=referrer, code="HOUSE")
-    order = make_order(accession_number="A17", referrer=house)
+    number = PatientIdentifierFactory.create(value="P0000017")
+    order = make_order(accession_number="A17", referrer=house, patient=number.patient)
     asked = order.procedures.get()
     image = ct_image(StudyInstanceUID=asked.study_instance_uid)
     store_instances([spool.write([part10(image)])], origin=origin)

@@ -47,7 +47,7 @@ def fuzz_api(world: World, cases: int, seed: int, outcome: Outcome) -> None:
         for method in METHODS:
             for parameter in item.get(method, {}).get("parameters", []):
                 _offer(parameter, world.keys)
-    fuzz(document, headers=world.headers, cases=cases, seed=seed, checked=True, outcome=outcome)
+    fuzz(document, headers=world.headers, cases=cases, seed=seed, strict=True, outcome=outcome)
 
 
 def fuzz_dicomweb(world: World, cases: int, seed: int, outcome: Outcome) -> None:
@@ -62,7 +62,7 @@ def fuzz_dicomweb(world: World, cases: int, seed: int, outcome: Outcome) -> None
         headers=world.headers,
         cases=cases * 9 // 10,
         seed=seed,
-        checked=False,
+        strict=False,
         outcome=outcome,
     )
     _store(world, max(cases // 10, 10), seed, outcome)

@@ -6,7 +6,16 @@ from django.utils import timezone
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.studies.models import Label, Study
-from apps.studies.services import UnusableLabelError, label_study, unlabel_study
+from apps.studies.services import (
+    UnusableLabelError,
+    label_study,
+    rebuild_index,
+    store_instances,
+    unlabel_study,
+    write_sidecar,
+)
+from apps.studies.spool import Spool
+from tests.dicom.objects import ct_image, part10
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +70,21 @@ def test_studies_are_found_by_all_labels_that_are_asked_for(origin: Origin) -> N
     assert set(Study.objects.labelled(["teaching"])) == {one, other}
     assert list(Study.objects.labelled(["Teaching", "follow-up"])) == [one]
     assert not Study.objects.labelled(["none"]).exists()
+
+
+def test_labels_come_back_with_an_index_that_is_rebuilt(spool: Spool, origin: Origin) -> None:
+    store_instances([spool.write([part10(ct_image())])], origin=origin)
+    one = Study.objects.get()
+    label_study(one, name="Teaching", origin=origin)
+    label_study(one, name="Wrong", origin=origin)
+    unlabel_study(one, name="Wrong", origin=origin)
+    write_sidecar(one.study_instance_uid)
+    hung = one.labellings.get().at
+    Study.objects.all().delete()
+    Label.objects.all().delete()
+
+    assert rebuild_index(origin=origin).restored == 1
+
+    back = Study.objects.get()
+    assert [label.name for label in back.labels.all()] == ["Teaching"]
+    assert back.labellings.get().at == hung

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
-from apps.api.requests import MAX_ID, Asked, Page
+from apps.api.requests import Asked, Page
 from apps.studies.models import Instance, Label, Series, Study
 from apps.studies.querysets import STUDY_KEYS
 
@@ -172,7 +172,3 @@ class TransferQuery(Page):
     )
     study = serializers.CharField(required=False, max_length=64, help_text="Study Instance UID.")
     device = serializers.CharField(required=False, max_length=16, help_text="AE title.")
-
-
-class PatientKey(Asked):
-    patient = serializers.IntegerField(min_value=1, max_value=MAX_ID)

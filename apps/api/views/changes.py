@@ -12,7 +12,7 @@ from apps.accounts.models import Scope
 from apps.accounts.policy import visible
 from apps.api import examples
 from apps.api.operations import operation
-from apps.api.requests import read_query
+from apps.api.requests import read
 from apps.api.shapes.reports import ChangesQuery, ChangesShape, SystemShape
 from apps.api.views.door import Door
 from apps.audit.feed import changes_since, last_position
@@ -49,7 +49,7 @@ class Changes(Door):
         example={"results": [examples.CHANGE], "last": 4711, "more": False},
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(ChangesQuery, request.query_params)
+        asked = read(ChangesQuery, request.query_params)
         since = asked.get("since")
         if since is None:
             return Response({"results": [], "last": last_position(), "more": False})

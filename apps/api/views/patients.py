@@ -14,7 +14,7 @@ from apps.accounts.policy import Action, Noun, visible
 from apps.api import examples
 from apps.api.operations import operation
 from apps.api.pages import newest_first, page_of
-from apps.api.requests import Page, read, read_query
+from apps.api.requests import Page, read
 from apps.api.shapes.patients import (
     CatalogueShape,
     NewOrder,
@@ -48,7 +48,7 @@ class Patients(Door):
         example=examples.page(examples.PATIENT),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(Page, request.query_params)
+        asked = read(Page, request.query_params)
         return Response(_patients(_visible(self), asked))
 
 
@@ -100,7 +100,7 @@ class Procedures(Door):
         example=examples.page(examples.CATALOGUE),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(ProcedurePage, request.query_params)
+        asked = read(ProcedurePage, request.query_params)
         rows: Any = visible(self.user, Procedure)
         rows = rows.orderable()
         if "modality" in asked:
@@ -121,7 +121,7 @@ class Orders(Door):
         example=examples.page(examples.ORDER),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(OrderQuery, request.query_params)
+        asked = read(OrderQuery, request.query_params)
         rows: Any = visible(self.user, Order)
         if "number" in asked:
             rows = rows.numbered(asked["number"])

@@ -13,7 +13,7 @@ from apps.accounts.policy import visible
 from apps.api import examples
 from apps.api.operations import BINARY, operation
 from apps.api.pages import newest_first, page_of
-from apps.api.requests import read_query
+from apps.api.requests import read
 from apps.api.shapes.reports import ReportDetailShape, ReportQuery, ReportShape
 from apps.api.views.door import Door
 from apps.orders.models import Order
@@ -34,7 +34,7 @@ class Reports(Door):
         example=examples.page(examples.REPORT),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(ReportQuery, request.query_params)
+        asked = read(ReportQuery, request.query_params)
         rows = _released(self)
         if "number" in asked:
             orders: Any = Order.objects.all()

@@ -12,7 +12,7 @@ from apps.accounts.policy import Action, visible
 from apps.api import examples
 from apps.api.operations import operation
 from apps.api.pages import newest_first, page_of
-from apps.api.requests import read, read_query
+from apps.api.requests import read
 from apps.api.shapes.studies import Sending, TransferQuery, TransferShape
 from apps.api.shapes.worklist import DeviceQuery, DeviceShape, EchoShape
 from apps.api.views.door import Door
@@ -36,7 +36,7 @@ class Devices(Door):
         example=examples.page(examples.DEVICE),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(DeviceQuery, request.query_params)
+        asked = read(DeviceQuery, request.query_params)
         rows = visible(self.user, Device).select_related("resource")
         if asked["active"] is not None:
             rows = rows.filter(active=asked["active"])
@@ -105,7 +105,7 @@ class Transfers(Door):
         example=examples.page(examples.TRANSFER),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(TransferQuery, request.query_params)
+        asked = read(TransferQuery, request.query_params)
         narrowed = {
             column: asked[name]
             for name, column in (

@@ -14,7 +14,7 @@ from apps.accounts.policy import Action, can, visible
 from apps.api import examples
 from apps.api.operations import BINARY, operation
 from apps.api.pages import newest_first, page_of
-from apps.api.requests import Page, read, read_query
+from apps.api.requests import Page, read
 from apps.api.shapes.studies import (
     InstanceShape,
     LabelShape,
@@ -51,7 +51,7 @@ class Studies(Door):
         example=examples.page(examples.STUDY),
     )
     def get(self, request: Request) -> Response:
-        return Response(_found(self, read_query(StudyQuery, request.query_params)))
+        return Response(_found(self, read(StudyQuery, request.query_params)))
 
 
 class StudySearching(Door):
@@ -101,7 +101,7 @@ class SeriesOfStudy(Door):
         errors=(404,),
     )
     def get(self, request: Request, study: str) -> Response:
-        asked = read_query(Page, request.query_params)
+        asked = read(Page, request.query_params)
         rows = visible(self.user, Series).filter(study=find_study(self, study))
         found, following = newest_first(rows, after=asked["after"], limit=asked["limit"])
         return Response({"results": SeriesShape(found, many=True).data, "next": following})
@@ -120,7 +120,7 @@ class InstancesOfSeries(Door):
         errors=(404,),
     )
     def get(self, request: Request, study: str, series: str) -> Response:
-        asked = read_query(Page, request.query_params)
+        asked = read(Page, request.query_params)
         series_rows = visible(self.user, Series).filter(study__study_instance_uid=study)
         row = get_object_or_404(series_rows, series_instance_uid=series)
         rows: Any = visible(self.user, Instance)
@@ -166,7 +166,7 @@ class Labels(Door):
         example=examples.page(examples.LABEL),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(Page, request.query_params)
+        asked = read(Page, request.query_params)
         rows = Label.objects.all()
         found, following = newest_first(rows, after=asked["after"], limit=asked["limit"])
         return Response({"results": LabelShape(found, many=True).data, "next": following})

@@ -11,7 +11,7 @@ from apps.accounts.policy import visible
 from apps.api import examples
 from apps.api.operations import operation
 from apps.api.pages import newest_first, page_of
-from apps.api.requests import read_query
+from apps.api.requests import read
 from apps.api.shapes.worklist import AppointmentQuery, AppointmentShape, StepQuery, StepShape
 from apps.api.views.door import Door
 from apps.scheduling.models import Appointment
@@ -30,7 +30,7 @@ class Appointments(Door):
         example=examples.page(examples.APPOINTMENT),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(AppointmentQuery, request.query_params)
+        asked = read(AppointmentQuery, request.query_params)
         rows: Any = visible(self.user, Appointment)
         rows = rows.on(asked.get("day") or timezone.localdate())
         if "room" in asked:
@@ -52,7 +52,7 @@ class Steps(Door):
         example=examples.page(examples.STEP),
     )
     def get(self, request: Request) -> Response:
-        asked = read_query(StepQuery, request.query_params)
+        asked = read(StepQuery, request.query_params)
         rows: Any = visible(self.user, ScheduledStep)
         rows = rows.on(asked.get("day") or timezone.localdate()).with_identity()
         if "modality" in asked:

@@ -1,8 +1,12 @@
 """Hanging labels on studies and taking them off."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.models import User
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.studies.models import Label, Study, StudyLabel
@@ -60,6 +64,40 @@ def label_name(text: str) -> str:
     if "/" in name or not name.isprintable():
         raise UnusableLabelError(UnusableLabelError.strange)
     return name
+
+
+def written_labels(study_instance_uid: str) -> list[dict[str, str]]:
+    """The labels of a study as they are written down beside the files."""
+    rows = StudyLabel.objects.filter(study__study_instance_uid=study_instance_uid)
+    return [
+        {
+            "name": row.label.name,
+            "colour": row.label.colour,
+            "user": row.user.username if row.user else "",
+            "at": row.at.isoformat(),
+        }
+        for row in rows.select_related("label", "user")
+    ]
+
+
+def restore_labels(study: Study, entries: Iterable[dict[str, str]]) -> int:
+    """Hang the labels of a rebuilt study again that were written down; how many were missing."""
+    restored = 0
+    for entry in entries:
+        with transaction.atomic():
+            label, _made = Label.objects.get_or_create(
+                name__iexact=entry["name"],
+                defaults={"name": entry["name"], "colour": entry["colour"]},
+            )
+            user = User.objects.filter(username=entry["user"]).first()
+            row, hung = StudyLabel.objects.get_or_create(
+                study=study, label=label, defaults={"user": user}
+            )
+            if hung:
+                at = datetime.fromisoformat(entry["at"])
+                StudyLabel.objects.filter(pk=row.pk).update(at=at)
+        restored += hung
+    return restored
 
 
 def _locked(study: Study) -> Study:

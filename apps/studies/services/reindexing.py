@@ -16,7 +16,8 @@ from apps.studies.models import Instance, Study
 from apps.studies.services.incoming import Incoming, read_incoming
 from apps.studies.services.indexing import index_batch
 from apps.studies.services.keeping import is_unaltered
-from apps.studies.services.sidecars import restore_corrections
+from apps.studies.services.labelling import restore_labels
+from apps.studies.services.sidecars import read_sidecar, restore_corrections
 from apps.studies.storage import stored_files
 
 TOP = "studies"
@@ -33,7 +34,7 @@ class Rebuilt:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)  # its object has a row of another file
     studies: set[str] = field(default_factory=set)  # UIDs of those that got rows
-    restored: int = 0  # corrections and conflicts that were written down beside the files
+    restored: int = 0  # labels, corrections and conflicts that were written down beside the files
 
 
 @dataclass
@@ -58,7 +59,10 @@ def rebuild_index(*, origin: Origin, progress: Progress = lambda _count: None) -
         done += len(names)
         progress(done)
     for uid in result.studies:
-        result.restored += restore_corrections(Study.everything.get(study_instance_uid=uid))
+        study = Study.everything.get(study_instance_uid=uid)
+        written = read_sidecar(uid) or {}
+        result.restored += restore_labels(study, written.get("labels", ()))
+        result.restored += restore_corrections(study)
     with transaction.atomic():
         details = {
             "known": result.known,

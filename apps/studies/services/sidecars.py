@@ -21,6 +21,7 @@ from django.db import models, transaction
 from apps.accounts.models import User
 from apps.studies.models import Conflict, Correction, Instance, Rejection, Study
 from apps.studies.services.correcting import spread
+from apps.studies.services.labelling import written_labels
 from apps.studies.services.rejecting import mark, recount
 from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
@@ -142,6 +143,7 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
             }
             for one in rejections.for_list().select_related("restored_by").order_by("id")
         ],
+        "labels": written_labels(study_instance_uid),
         "corrections": [
             {
                 **_plain(one, _CORRECTION),
