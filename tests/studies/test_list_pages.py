@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -27,8 +26,8 @@ def keeper(as_role: As) -> Client:
     return as_role("pacs-administrator")
 
 
-def text(answer: HttpResponse) -> str:
-    return answer.content.decode()
+def text(answer: Any) -> str:
+    return str(answer.content.decode())
 
 
 # --- Searching as one types -------------------------------------------------------------
@@ -286,7 +285,7 @@ def test_the_images_of_a_series_come_in_pages(keeper: Client) -> None:
 
 def test_all_studies_of_a_patient_by_number_and_by_match(keeper: Client) -> None:
     number = PatientIdentifierFactory.create(value="R1")
-    given = {"patient_identifier": "P7", "patient_identifier_issuer": "A"}
+    given: dict[str, Any] = {"patient_identifier": "P7", "patient_identifier_issuer": "A"}
     first = make_study(patient=number.patient, description="By match", **given)
     make_study(patient=number.patient, patient_identifier="R1", description="Under R1")
     make_study(**given, description="Same number and issuer", patient_name="Other^Name")
@@ -313,7 +312,7 @@ def test_reports_are_told_beside_the_studies(as_role: As) -> None:
     make_report(order)
     answer = text(
         as_role("radiologist").get(
-            reverse("reports:study-states"), {"study": [study.pk, other.pk, "x"]}
+            reverse("reports:study-states"), {"study": [str(study.pk), str(other.pk), "x"]}
         )
     )
     assert f'id="report-of-{study.pk}"' in answer

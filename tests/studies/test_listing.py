@@ -30,7 +30,8 @@ def make(name: str = "", **fields: Any) -> Study:
 
 def pages(wanted: Wanted = Wanted(), **asked: Any) -> list[Page]:  # noqa: B008 - frozen
     """All pages of a search, one after the other."""
-    made, after = [], ""
+    made: list[Page] = []
+    after = ""
     while not made or after:
         made.append(list_studies(Study.objects.all(), wanted, after=after, **asked))
         after = made[-1].next

@@ -1,8 +1,7 @@
 """The whole header of an image as a page, and its file."""
 
 import io
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import pytest
 from django.test import Client
@@ -39,7 +38,7 @@ def code(value: str) -> Dataset:
     return item
 
 
-def find(attributes: Any, keyword: str) -> Attribute:
+def find(attributes: Iterable[Attribute], keyword: str) -> Attribute:
     return next(one for one in attributes if one.keyword == keyword)
 
 
