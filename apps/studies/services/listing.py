@@ -235,7 +235,7 @@ class _Stretch:
     def _compared(self, operator: str, values: tuple[Any, ...]) -> Func:
         """`(study_date, id) < (..., ...)`: as a whole, so that the index is entered there."""
         here = _row(*(F(column) for column in self.columns))
-        field = Study._meta.get_field
+        field: Any = Study._meta.get_field
         there = _row(
             *(
                 Value(value, output_field=field(column))
