@@ -2,7 +2,7 @@
 # this file only names them.
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
-.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
+.PHONY: bench bench-store bench-find bench-retrieve bench-million bench-qido bench-tools
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -35,7 +35,7 @@ lock: install ## resolve the Python and npm locks anew
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks
 
-bench-store: bench-tools ## C-STORE; likewise bench-find, bench-retrieve, bench-million
+bench-store: bench-tools ## C-STORE; likewise bench-find, -retrieve, -million, -qido
 	@$(VENV_PYTHON) -m benchmarks.store
 
 bench-find: bench-tools
@@ -46,6 +46,9 @@ bench-retrieve: bench-tools
 
 bench-million: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.million
+
+bench-qido: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.qido
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

@@ -38,7 +38,7 @@ UPLOADERS = 6
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    orthanc = Orthanc(bench.place("orthanc"), storage=_filled_storage(bench.place("filling")))
+    orthanc = Orthanc(bench.place("orthanc"), storage=filled_storage(bench.place("filling")))
     with at_scale() as engine:
         embedded = Openpacs(bench.place("embedded"), Embedded())
         scaled = Openpacs(bench.place("scaled"), engine)
@@ -104,7 +104,7 @@ def _cell(contestant: Contestant, ask: Ask, plan: Plan) -> Reading:
     return Reading(value=1000 * seconds, cpu_ms=1000 * cpu / REPEATS, busy=busy)
 
 
-def _filled_storage(folder: Path) -> Path:
+def filled_storage(folder: Path) -> Path:
     """Orthanc's storage with all studies, made once per scratch folder and version of it."""
     storage = scratch() / f"orthanc-{STUDIES}-v{data.VERSION}"
     if not storage.exists():

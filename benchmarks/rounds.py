@@ -39,6 +39,43 @@ def interleaved(
     return readings
 
 
+def interleaved_cases(
+    contestants: Mapping[str, Callable[[], Mapping[str, Reading]]], *, rounds: int
+) -> dict[str, dict[str, Readings]]:
+    """The same for contestants that read many cases once they run: contestant -> case -> rounds.
+
+    One that fails in a round has failed in every case from then on.
+    """
+    found: dict[str, dict[str, Readings]] = {name: {} for name in contestants}
+    failures: dict[str, str] = {}
+    names = list(contestants)
+    for turn in range(rounds):
+        for name in names if turn % 2 == 0 else reversed(names):
+            if name not in failures:
+                _read_cases(name, turn, contestants[name], found[name], failures)
+    for name, failure in failures.items():
+        for readings in found[name].values():
+            readings.failure = failure
+    return found
+
+
+def _read_cases(
+    name: str,
+    turn: int,
+    read: Callable[[], Mapping[str, Reading]],
+    found: dict[str, Readings],
+    failures: dict[str, str],
+) -> None:
+    say(f"  Round {turn + 1}, {name}")
+    try:
+        for case, reading in read().items():
+            found.setdefault(case, Readings()).rounds.append(reading)
+            say(f"    {case}: {reading.value:.4g}")
+    except (BenchmarkError, NoServer) as problem:
+        failures[name] = str(problem)
+        say(f"    failed: {problem}")
+
+
 def _read(readings: Readings, read: Callable[[], Reading], title: str) -> None:
     began = time.monotonic()
     try:

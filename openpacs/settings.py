@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.SessionUserMiddleware",
     "apps.audit.middleware.TokenMiddleware",
     "apps.accounts.middleware.SessionLimitMiddleware",
     "apps.accounts.middleware.SignInMiddleware",
@@ -207,6 +207,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.studies.tasks.*_thumbnails": {"queue": "default"},
+    "apps.studies.tasks.take_in_*": {"queue": "default"},
     "apps.studies.tasks.*": {"queue": "ingest"},
     "apps.dimse.tasks.*": {"queue": "outbound"},
     "apps.hl7.tasks.*": {"queue": "outbound"},
@@ -219,6 +220,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "seal-journal": {"task": "apps.audit.tasks.seal_journal", "schedule": 5.0},
     "ingest-spool": {"task": "apps.studies.tasks.ingest_spool", "schedule": 5.0},
+    "take-in-uploads": {
+        "task": "apps.studies.tasks.take_in_waiting_uploads",
+        "schedule": 60.0,
+    },
     "settle-quiet-studies": {
         "task": "apps.studies.tasks.settle_quiet_studies",
         "schedule": 5.0,
@@ -264,6 +269,8 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
         "apps.studies.tasks.keep_overlay",
         "apps.dicomweb.tasks.keep_study_metadata",
     ],
+    "objects-rejected": ["apps.studies.tasks.keep_overlay"],
+    "objects-restored": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": ["apps.reports.tasks.prepare_report_for_step"],
@@ -291,6 +298,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:login"
 SESSION_IDLE_SECONDS = env.int("OPENPACS_SESSION_IDLE", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("OPENPACS_SESSION_ABSOLUTE", default=12 * 3600)
+SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 AXES_VERBOSE = False

@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("worklist:day-calendar", _("Calendar"), "calendar-week", Action.VIEW, Noun.APPOINTMENT),
     Entry("reports:reading-list", _("Reading"), "report-medical", Action.CREATE, Noun.REPORT),
     Entry("studies:list", _("Studies"), "photo-scan", Action.VIEW, Noun.STUDY),
+    Entry("studies:upload", _("Upload"), "upload", Action.CREATE, Noun.STUDY),
     Entry(
         "routing:list",
         _("Transfers"),

@@ -175,13 +175,19 @@ def can(user: Any, action: Action, thing: Any) -> bool:
 
 def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
     """The rows of `model` that `user` may see."""
-    scopes = _scopes(user, Action.VIEW, noun_of(model))
+    return visible_of(user, model._default_manager.all())
+
+
+def visible_of(user: Any, rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    """Those of some rows that `user` may see."""
+    scopes = _scopes(user, Action.VIEW, noun_of(rows.model))
     if "all" in scopes:
-        return model._default_manager.all()
-    if "own" in scopes:
-        owned: models.QuerySet[M] = _owned(model, user)
+        return rows
+    owned_by: Any = getattr(rows, "owned_by", None)
+    if "own" in scopes and owned_by:
+        owned: models.QuerySet[M] = owned_by(user)
         return owned
-    return model._default_manager.none()
+    return rows.none()
 
 
 def rights_of(role: Role) -> list[str]:

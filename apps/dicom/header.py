@@ -88,6 +88,7 @@ class Header:
     data: bytes = b""
     bulk: list[tuple[int, str, int, int]] = field(default_factory=list)
     pixels: Element | None = None
+    media_class: str = ""  # the SOP class that the file meta information names
     pixel_vr: str = ""
 
     def text(self, tag: int) -> str:
@@ -253,7 +254,8 @@ def _read_meta(buffer: Buffer) -> Header:
     syntax = _ascii(meta.get(0x00020010, b""))
     if not syntax:
         raise WalkError("no transfer syntax")
-    return Header(syntax, _ascii(meta.get(0x00020016, b"")), position)
+    media_class = _ascii(meta.get(0x00020002, b""))
+    return Header(syntax, _ascii(meta.get(0x00020016, b"")), position, media_class=media_class)
 
 
 def _ascii(raw: bytes) -> str:

@@ -7,7 +7,7 @@ such as `54000100/0/54001010` (tag, item number, tag).
 import base64
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -37,6 +37,8 @@ _NUMBERS = {
     "US": "H",
     "UV": "Q",
 }
+# What the reading of later elements depends on: character set and signedness.
+_GOVERNING = frozenset({0x00080005, 0x00280103})
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -59,12 +61,18 @@ def to_json(
     explicit_vr: bool,
     bulk_uri: Callable[[str], str],
     bulk_tags: Mapping[int, str] | None = None,
+    only: Container[int] | None = None,
 ) -> JsonDataset:
-    """A little-endian data set as DICOM JSON; `bulk_tags` are emptied top-level values with VR."""
+    """A little-endian data set as DICOM JSON; `bulk_tags` are emptied top-level values with VR.
+
+    `only`: the public attributes of the top level that are wanted, where that is not all.
+    """
     level = _Level(data, explicit_vr, bulk_uri, python_encodings(""))
-    made = _dataset(level, 0, len(data))
+    made = _dataset(level, 0, len(data), only)
     for tag, vr in (bulk_tags or {}).items():
         name = f"{tag:08X}"
+        if only is not None and tag not in only:
+            continue
         made[name] = {"vr": vr or _known_vr(tag, level), "BulkDataURI": bulk_uri(name)}
     return made
 
@@ -123,9 +131,13 @@ def find_value(data: Buffer, path: str, *, explicit_vr: bool) -> tuple[str, byte
     return None
 
 
-def _dataset(level: _Level, start: int, end: int) -> JsonDataset:
+def _dataset(
+    level: _Level, start: int, end: int, only: Container[int] | None = None
+) -> JsonDataset:
     made: JsonDataset = {}
     for element in elements(level.buffer, start, end, explicit_vr=level.explicit_vr):
+        if only is not None and element.tag not in only and element.tag not in _GOVERNING:
+            continue
         # PS3.18 F.2.2: no group lengths.
         if element.tag & 0xFFFF:
             made[f"{element.tag:08X}"] = _element(level, element, end)

@@ -49,6 +49,13 @@ def name_fits(value: str, name: str) -> bool:
     return any(wildcard_fits(pattern, search_form(group)) for group in groups)
 
 
+def name_fits_fuzzily(value: str, name: str) -> bool:
+    """Each word asked for begins a word of the name (PS3.18 8.3.4.2: fuzzy as we define it)."""
+    words = search_form(name).split()
+    asked = search_form(value.replace("*", " ").replace("?", " ")).split()
+    return all(any(word.startswith(one) for word in words) for one in asked)
+
+
 def tag_of(name: str) -> str:
     """The tag of a step of a key's path as DICOM JSON writes it."""
     tag = tag_for_keyword(name)

@@ -16,7 +16,7 @@ _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
 def file_meta(*, sop_class: str, sop_instance: str, transfer_syntax: str, source: str) -> bytes:
-    """Preamble and File Meta Information (PS3.10 7.1); `source` is the sender's AE title."""
+    """Preamble and File Meta Information (PS3.10 7.1); `source`: AE title of the sender, if any."""
     body = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01" + b"".join(
         (
             _short(0x0002, b"UI", sop_class),
@@ -24,7 +24,7 @@ def file_meta(*, sop_class: str, sop_instance: str, transfer_syntax: str, source
             _short(0x0010, b"UI", transfer_syntax),
             _short(0x0012, b"UI", IMPLEMENTATION_UID),
             _short(0x0013, b"SH", IMPLEMENTATION_VERSION),
-            _short(0x0016, b"AE", source),
+            *([_short(0x0016, b"AE", source)] if source else []),
         )
     )
     return PREAMBLE + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(body)) + body

@@ -12,7 +12,7 @@ from typing import IO, Any
 from PIL import Image
 from pydicom.charset import python_encoding
 
-from apps.dicom import parcels
+from apps.dicom import parcels, picture_files
 from apps.dicom.confinement import confine, limit_cpu, limit_memory
 from apps.dicom.parcels import ParcelError
 from apps.dicom.rendering import jobs
@@ -37,6 +37,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "poster": jobs.poster,
     "sign": jobs.sign,
     "report": jobs.report,
+    "pixels": picture_files.pixels,
     "confinement": _confinement,
 }
 _holds: list[str] = []

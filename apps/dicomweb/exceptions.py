@@ -1,5 +1,6 @@
 """The one table from what goes wrong to the HTTP status of a DICOMweb answer."""
 
+import errno
 import functools
 import logging
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.patience import TooMuchAsked
+from apps.studies.room import DiskFull
 from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
@@ -28,12 +31,12 @@ class NotAcceptableError(ValueError):
     """None of the acceptable media types can be served; the message names what can."""
 
 
+class GoneError(LookupError):
+    """The object was here and is rejected."""
+
+
 class UnsupportedMediaError(ValueError):
     """The body is of a type that is not taken."""
-
-
-class GoneError(Exception):
-    """What was asked for was here and has been taken away."""
 
 
 STATUS: dict[type[Exception], int] = {
@@ -44,10 +47,12 @@ STATUS: dict[type[Exception], int] = {
     NotAcceptableError: 406,
     GoneError: 410,
     RequestDataTooBig: 413,
+    TooMuchAsked: 413,
     UnsupportedMediaError: 415,
     NotRenderableError: 422,
     UnreadableError: 500,
     FileNotFoundError: 500,
+    DiskFull: 507,
     OSError: 503,
     BusyError: 503,
     OperationalError: 503,
@@ -73,19 +78,28 @@ def answered(view: View) -> View:
 
 def failure(error: Exception) -> HttpResponse:
     """The answer for an exception of the table."""
-    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
-    if status >= 500:
+    status = _status_of(error)
+    if status == 507:
+        log.error("DICOMweb request refused: no room for images")
+        text = _("There is no room for images at the moment.")
+    elif status >= 500:
         log.error("DICOMweb request failed: %s", type(error).__name__, exc_info=error)
         text = _("The stored data cannot be read at the moment.")
     elif status == 403:
         text = str(error) or _("You may not do this.")
+    elif status == 410:
+        text = _("This was rejected and is not shown any more.")
     elif status == 404:
         text = _("There is no such object here.")
-    elif status == 410:
-        text = _("It was here and has been taken away.")
     else:
         text = str(error)
     response = JsonResponse({"error": text}, status=status)
     if status == 503:
         response["Retry-After"] = RETRY_SECONDS
     return response
+
+
+def _status_of(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return STATUS[DiskFull]
+    return next(code for kind, code in STATUS.items() if isinstance(error, kind))

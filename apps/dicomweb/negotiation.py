@@ -107,12 +107,14 @@ def choose_for_frames(request: HttpRequest, stored: str, *, single: bool) -> Cho
     )
 
 
-def require_json(request: HttpRequest) -> None:
-    """DICOM JSON is what searches are answered in; raises NotAcceptableError."""
+def choose_model(request: HttpRequest) -> str:
+    """Data sets as JSON, or as XML where that is what is asked for; raises NotAcceptableError."""
     for one in accepted(request):
         if one.media_type in (JSON, "application/json", "application/*", "*/*"):
-            return
-    raise NotAcceptableError(f"Available as {JSON}.")
+            return JSON
+        if one.media_type == XML:
+            return XML
+    raise NotAcceptableError(f"Available as {JSON} or {XML}.")
 
 
 def choose_metadata(request: HttpRequest) -> str:

@@ -1,45 +1,59 @@
 """The parts of a STOW-RS request (PS3.18 10.5), read in bounded memory.
 
-The parts go to the spool as they come; only the bytes around a boundary are held.
+The parts go to the disk as they come; only the bytes around a boundary are held.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
+
+from django.core.exceptions import RequestDataTooBig
 
 from apps.dicomweb.exceptions import BadRequestError, UnsupportedMediaError
 
 CHUNK = 1 << 18
 MAX_HEAD = 16 * 1024
 MAX_PARTS = 5000
-_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,]{1,200}))', re.IGNORECASE)
+DICOM, JSON, XML = "application/dicom", "application/dicom+json", "application/dicom+xml"
+_PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"([^"]{0,200})"|([^\s;,"]{1,200}))')
 
 
 class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+@dataclass(frozen=True)
+class UploadedPart:
+    """One part: what its header says, and its bytes as they come, which are read once."""
+
+    media_type: str
+    transfer_syntax: str
+    location: str
+    chunks: Iterator[bytes]
+
+
 class UploadedParts:
-    """Iterates over the parts of a multipart/related body, each an iterator of chunks.
+    """Iterates over the parts of a multipart/related body; `kind` is the type of its root.
 
     A part must be read to its end before the next one is asked for.
     """
 
     def __init__(self, stream: Stream, content_type: str) -> None:
         self._stream = stream
-        self._mark = b"\r\n--" + _boundary(content_type)
+        self.kind, boundary = _announced(content_type)
+        self._mark = b"\r\n--" + boundary
         self._held = b"\r\n"  # the first boundary has no line before it
-        self._ended = False
 
-    def __iter__(self) -> Iterator[Iterator[bytes]]:
+    def __iter__(self) -> Iterator[UploadedPart]:
         for _ in self._to_boundary():
             pass  # what stands before the first boundary is no part
         for _ in range(MAX_PARTS):
             if self._is_last():
                 return
-            self._skip_head()
-            yield self._to_boundary()
-        raise BadRequestError(f"more than {MAX_PARTS} parts")
+            yield self._part(self._head())
+        if not self._is_last():
+            raise RequestDataTooBig(f"more than {MAX_PARTS} parts")
 
     def _more(self) -> bool:
         data = self._stream.read(CHUNK)
@@ -65,24 +79,43 @@ class UploadedParts:
             pass
         return self._held.startswith(b"--")
 
-    def _skip_head(self) -> None:
-        """The header lines of a part; only application/dicom is taken."""
+    def _head(self) -> dict[str, str]:
+        """The header lines of a part, names in small letters."""
         while (at := self._held.find(b"\r\n\r\n")) < 0:
             if len(self._held) > MAX_HEAD or not self._more():
                 raise BadRequestError("a part without an end of its header")
-        head, self._held = self._held[:at].lower(), self._held[at + 4 :]
-        kind = re.search(rb"content-type:\s*([\w./+-]+)", head)
-        if kind is not None and kind[1] != b"application/dicom":
+        head, self._held = self._held[:at], self._held[at + 4 :]
+        lines = re.sub(r"\r\n[ \t]+", " ", head.decode("utf-8", "replace")).split("\r\n")
+        named = (line.partition(":") for line in lines)
+        return {name.strip().lower(): value.strip() for name, colon, value in named if colon}
+
+    def _part(self, head: dict[str, str]) -> UploadedPart:
+        media_type, parameters = _parsed(head.get("content-type", self.kind))
+        if self.kind == DICOM and media_type != DICOM:
             raise UnsupportedMediaError("Only parts of application/dicom are taken.")
+        return UploadedPart(
+            media_type,
+            parameters.get("transfer-syntax", ""),
+            head.get("content-location", ""),
+            self._to_boundary(),
+        )
 
 
-def _boundary(content_type: str) -> bytes:
-    found = _BOUNDARY.search(content_type)
-    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
-    if kind != "multipart/related" or "application/dicom" not in content_type.lower():
-        raise UnsupportedMediaError('Send multipart/related; type="application/dicom".')
-    if "dicom+" in content_type.lower():
-        raise UnsupportedMediaError("Only application/dicom is taken, not its metadata forms.")
-    if found is None:
+def _announced(content_type: str) -> tuple[str, bytes]:
+    """The type of the root part, and the boundary."""
+    media_type, parameters = _parsed(content_type)
+    kind = parameters.get("type", "").lower()
+    if media_type != "multipart/related" or kind not in (DICOM, JSON, XML):
+        raise UnsupportedMediaError(
+            f'Send multipart/related; type="{DICOM}", or "{JSON}" or "{XML}" with bulk data.'
+        )
+    if not parameters.get("boundary"):
         raise BadRequestError("Content-Type: no boundary")
-    return (found[1] or found[2]).encode("ascii", "replace")
+    return kind, parameters["boundary"].encode("ascii", "replace")
+
+
+def _parsed(content_type: str) -> tuple[str, dict[str, str]]:
+    found = {
+        name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(content_type)
+    }
+    return content_type.split(";", maxsplit=1)[0].strip().lower(), found

@@ -8,16 +8,19 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
+from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
     bulk,
+    capabilities,
     describing,
     framing,
+    rejecting,
     rendering,
     retrieving,
     searching,
-    studies,
     thumbnails,
 )
+from apps.dicomweb.views.studies import store_here
 
 app_name = "dicomweb"
 
@@ -29,11 +32,16 @@ FRAMES = f"{INSTANCE}/frames/<str:frames>"
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
-    return answered(allows(Action.VIEW, Noun.STUDY)(view))
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 urlpatterns = [
-    path("studies", _seen(studies.search_or_store), name="studies"),
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
@@ -46,9 +54,23 @@ urlpatterns = [
         _seen(describing.instance_metadata_view),
         name="instance-metadata",
     ),
-    path(STUDY, _seen(retrieving.retrieve_study), name="study"),
-    path(SERIES, _seen(retrieving.retrieve_series), name="series"),
-    path(INSTANCE, _seen(retrieving.retrieve_instance), name="instance"),
+    path(
+        STUDY,
+        _seen(
+            by_method(GET=retrieving.retrieve_study, POST=store_here, DELETE=rejecting.reject_study)
+        ),
+        name="study",
+    ),
+    path(
+        SERIES,
+        _seen(by_method(GET=retrieving.retrieve_series, DELETE=rejecting.reject_series)),
+        name="series",
+    ),
+    path(
+        INSTANCE,
+        _seen(by_method(GET=retrieving.retrieve_instance, DELETE=rejecting.reject_instance)),
+        name="instance",
+    ),
     path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),

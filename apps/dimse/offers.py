@@ -6,11 +6,8 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
 )
-from pynetdicom.presentation import (
-    AllStoragePresentationContexts,
-    NonPatientObjectPresentationContexts,
-)
 
+from apps.dicom.sop_classes import is_standard_storage
 from apps.dicom.uids import valid_uid
 from apps.dimse.identifiers import ENCODINGS
 from apps.dimse.negotiation import (
@@ -35,13 +32,6 @@ PATIENT_FIND, STUDY_FIND = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1
 PATIENT_MOVE, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2"
 PATIENT_GET, STUDY_GET = "1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3"
 _GET = {PATIENT_GET, STUDY_GET}
-# Also hanging protocols, palettes, implant templates (PS3.4 annex GG): C-STORE all the same.
-STORAGE = frozenset(
-    str(context.abstract_syntax)
-    for context in (*AllStoragePresentationContexts, *NonPatientObjectPresentationContexts)
-)
-# New and retired storage classes that the table does not know live below the same root.
-STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # No data sets to be kept: MIME and XML (retired), Papyrus (retired), real-time video.
 REFUSED_SYNTAXES = frozenset(
     {"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"}
@@ -70,13 +60,13 @@ RIGHTS = {
 
 def is_storage(device: Device, abstract_syntax: str) -> bool:
     """A storage class of the standard, or a private one that this device may send."""
-    return _is_standard_storage(abstract_syntax) or abstract_syntax in device.private_classes
+    return is_standard_storage(abstract_syntax) or abstract_syntax in device.private_classes
 
 
 def brings_images(proposal: Proposal) -> bool:
     """Does the peer propose to be the SCU of a storage class, that is to send to us?"""
     return any(
-        _is_standard_storage(uid) and proposal.roles.get(uid, (True, False))[0]
+        is_standard_storage(uid) and proposal.roles.get(uid, (True, False))[0]
         for uid in proposal.sop_classes
     )
 
@@ -85,10 +75,6 @@ def allowed(device: Device, abstract_syntax: str) -> bool:
     """May the device use this SOP class? False for one that we do not offer."""
     right = "may_store" if is_storage(device, abstract_syntax) else RIGHTS.get(abstract_syntax, "")
     return bool(right and getattr(device, right))
-
-
-def _is_standard_storage(abstract_syntax: str) -> bool:
-    return abstract_syntax in STORAGE or abstract_syntax.startswith(STORAGE_ROOT)
 
 
 def answer(device: Device, proposal: Proposal, offer: Offer) -> Answer:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Any, Self
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Sum, Value, When
@@ -13,13 +13,22 @@ from apps.accounts.models import User
 from apps.dicom import lookups
 from apps.dicom.dates import Range, format_date, parse_date_range, parse_time_range
 from apps.dicom.keys import BadKeyError, Key, Matching, Terms
-from apps.dicom.matching import name_fits
+from apps.dicom.matching import name_fits, name_fits_fuzzily
 from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 
 if TYPE_CHECKING:
-    from apps.studies.models import Correction, Instance, SavedFilter, Series, Study
+    from apps.studies.models import (
+        Correction,
+        Instance,
+        Rejection,
+        SavedFilter,
+        Series,
+        Study,
+        Upload,
+    )
 
+M = TypeVar("M", bound=models.Model)
 Condition = Callable[[str, Key], Q]
 USUAL = Terms()
 REJECTED = "rejected"  # studies that are not answered, as Study.Status has it
@@ -40,6 +49,20 @@ def _da_text(column: str, key: Key) -> Q:
         part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
         if span.end:
             part &= Q(**{f"{column}__lte": format_date(span.end)})
+        condition |= part
+    return condition
+
+
+def _step_date(column: str, key: Key) -> Q:
+    """The date of a column that has date and time as one text."""
+    condition = Q()
+    for value in key.values:
+        span = parse_date_range(value)
+        if span is None:
+            raise BadKeyError(f"{key.name}: not a date or range of dates")
+        part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
+        if span.end and span.end < date.max:
+            part &= Q(**{f"{column}__lt": format_date(span.end + timedelta(days=1))})
         condition |= part
     return condition
 
@@ -85,6 +108,7 @@ SERIES_KEYS: Mapping[str, tuple[str, Condition]] = {
     "StationName": ("station_name", lookups.text_condition),
     "SeriesDate": ("series_date", lookups.date_condition),
     "SeriesTime": ("series_time", lookups.time_condition),
+    "PerformedProcedureStepStartDate": ("performed_step_start", _step_date),
     "NumberOfSeriesRelatedInstances": ("instance_count", lookups.integer_condition),
 }
 INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
@@ -159,17 +183,20 @@ def _site_time(moment: datetime | None, terms: Terms) -> datetime | None:
         return moment
 
 
-def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key]:
+def _spelled(
+    keys: Iterable[Key], studies: models.QuerySet["Study"], terms: Terms = USUAL
+) -> list[Key]:
     """Keys with the names of referrers as they are spelled in the index.
 
     There are few of them, and no column holds their form for searches.
     """
     made = list(keys)
+    fits = name_fits_fuzzily if terms.fuzzy else name_fits
     for number, key in enumerate(made):
         if key.name == "ReferringPhysicianName" and key.matching is not Matching.UNIVERSAL:
             names = studies.order_by().values_list("referring_physician", flat=True).distinct()
             fitting = [
-                name for name in names if name and any(name_fits(one, name) for one in key.values)
+                name for name in names if name and any(fits(one, name) for one in key.values)
             ]
             made[number] = replace(key, matching=Matching.LIST, values=tuple(fitting))
     return made
@@ -177,6 +204,19 @@ def _spelled(keys: Iterable[Key], studies: models.QuerySet["Study"]) -> list[Key
 
 # A patient without a number is told from others by the name.
 _NAMELESS = Case(When(patient_identifier="", then="patient_name"), default=Value(""))
+
+
+class AnswerableManager(models.Manager[M]):
+    """Rows that may be answered with: what was rejected is found by `everything` alone.
+
+    The first manager of its models, so that nothing that lists or sends images needs to
+    think of it: relations to many use it, too.
+    """
+
+    def get_queryset(self) -> models.QuerySet[M]:
+        rows: Any = super().get_queryset()
+        answerable: models.QuerySet[M] = rows.answerable()
+        return answerable
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -202,8 +242,14 @@ class StudyQuerySet(models.QuerySet["Study"]):
 
         Unknown keys are passed over (PS3.4 C.2.2.1.3). Raises BadKeyError.
         """
-        keys = _spelled(keys, self.model._default_manager.all())
-        rows = self.filter(_condition(keys, STUDY_KEYS, terms=terms))
+        keys = _spelled(keys, self.model._default_manager.all(), terms)
+        # What modalities its series have, the study says sooner than they do.
+        sooner = [
+            replace(key, path=("ModalitiesInStudy",)) for key in keys if key.name == "Modality"
+        ]
+        rows = self.filter(
+            _condition(keys, STUDY_KEYS, terms=terms), _condition(sooner, STUDY_KEYS)
+        )
         series = _condition(keys, SERIES_KEYS, terms=terms)
         instances = _condition(keys, INSTANCE_KEYS)
         # Not a join: a study with ten fitting series is still one study.
@@ -290,12 +336,12 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.filter(study__procedures__order__referrer__user=user).distinct()
 
     def answerable(self) -> Self:
-        return self.exclude(study__status=REJECTED)
+        return self.filter(rejection=None)
 
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Series fitting keys of their own level, of their study, and of one instance below."""
         parent: Any = self.model._meta.get_field("study").related_model
-        keys = _spelled(keys, parent.objects.all())
+        keys = _spelled(keys, parent.objects.all(), terms)
         rows = self.filter(
             _condition(keys, SERIES_KEYS, terms=terms),
             _condition(keys, STUDY_KEYS, "study__", terms=terms),
@@ -313,13 +359,13 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.filter(series__study__procedures__order__referrer__user=user).distinct()
 
     def answerable(self) -> Self:
-        return self.exclude(series__study__status=REJECTED)
+        return self.filter(rejection=None)
 
     def matching(self, keys: Iterable[Key], terms: Terms = USUAL) -> Self:
         """Instances fitting keys of all levels."""
         series: Any = self.model._meta.get_field("series").related_model
         study = series._meta.get_field("study").related_model
-        keys = _spelled(keys, study.objects.all())
+        keys = _spelled(keys, study.objects.all(), terms)
         return self.filter(
             _condition(keys, INSTANCE_KEYS),
             _condition(keys, SERIES_KEYS, "series__", terms=terms),
@@ -330,7 +376,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """One instance for each study (`series__study_id`) or series (`series_id`), the first."""
         rows = self.order_by().filter(**{f"{column}__in": list(keys)})
         first = dict(rows.values_list(column).annotate(Min("pk")))
-        found = self.filter(pk__in=first.values()).defer("frame_table").in_bulk()
+        rows = self.filter(pk__in=first.values()).select_related("series__study")
+        found = rows.defer("frame_table").in_bulk()
         return {key: found[pk] for key, pk in first.items() if pk in found}
 
     def light(self) -> Self:
@@ -353,3 +400,34 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
     def usable_by(self, user: User) -> Self:
         """One's own, and what is shared."""
         return self.filter(Q(owner=user) | Q(shared=True))
+
+
+class RejectionQuerySet(models.QuerySet["Rejection"]):
+    def owned_by(self, _user: User) -> Self:
+        return self.none()  # for those who work with the archive
+
+    def in_force(self) -> Self:
+        return self.filter(restored_at=None)
+
+    def wide(self) -> Self:
+        """Those that hold for what is still to come."""
+        return self.in_force().filter(instance=None)
+
+    def for_list(self) -> Self:
+        """With everything that a line about one shows."""
+        return self.select_related("study", "series", "instance", "user")
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def owned_by(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def of(self, user: User) -> Self:
+        """A user's own, whatever the role: nobody sees what somebody else is uploading."""
+        return self.owned_by(user)
+
+    def unfinished(self) -> Self:
+        return self.filter(state="receiving")
+
+    def begun_before(self, moment: datetime) -> Self:
+        return self.filter(created_at__lt=moment)

@@ -1,14 +1,15 @@
 """The spool: files that were accepted and are not indexed yet. The file is the queue.
 
 Below its root: `partial/` (being written), `incoming/` (durable, waiting), `failed/`
-(could not be indexed; each with a `.reason` beside it). Names are made here, never from
-what a peer sent.
+(could not be indexed; each with a `.reason` beside it), `staged/` (a folder for each web
+request that is still bringing files). Names are made here, never from what a peer sent.
 """
 
 import fcntl
 import functools
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from django.conf import settings
 SUFFIX = ".dcm"
 POLL_SECONDS = 0.005
 ABANDONED_SECONDS = 15 * 60  # longer than any transfer may last
+UNLOCKED_SECONDS = 60  # longer than it takes to lock a folder that was made
 
 
 class Spool:
@@ -30,7 +32,8 @@ class Spool:
         self.partial = root / "partial"
         self.incoming = root / "incoming"
         self.rejected = root / "failed"
-        for folder in (self.partial, self.incoming, self.rejected):
+        self.staged = root / "staged"
+        for folder in (self.partial, self.incoming, self.rejected, self.staged):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write(self, parts: Iterable[bytes | memoryview]) -> Path:
@@ -39,7 +42,7 @@ class Spool:
         When this returns the file survives a power failure: data synced, renamed, folder
         synced, in this order. On any error nothing is left behind and it propagates.
         """
-        name = f"{time.time_ns():020d}-{secrets.token_hex(8)}{SUFFIX}"
+        name = _new_name()
         partial, final = f"{self.partial}/{name}.part", self.incoming / name
         try:
             _write_synced(partial, parts)
@@ -50,6 +53,22 @@ class Spool:
             final.unlink(missing_ok=True)
             raise
         return final
+
+    @contextmanager
+    def staging(self) -> Iterator["Stage"]:
+        """A place for files that are nobody's until all of them are here.
+
+        It goes with everything in it when the block ends, and when this process dies.
+        """
+        folder = self.staged / secrets.token_hex(8)
+        folder.mkdir(mode=0o700)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield Stage(folder, self)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
     def waiting(self) -> list[Path]:
         """Files to be indexed, oldest first."""
@@ -124,7 +143,36 @@ class Spool:
         abandoned = [path for path in self.partial.iterdir() if path.stat().st_mtime < oldest]
         for path in abandoned:
             path.unlink(missing_ok=True)
-        return len(abandoned)
+        return len(abandoned) + sum(map(_remove_unlocked, self.staged.iterdir()))
+
+
+class Stage:
+    """The folder of one web request; see `Spool.staging`."""
+
+    def __init__(self, folder: Path, spool: Spool) -> None:
+        self.folder = folder
+        self._spool = spool
+
+    def keep(self, parts: Iterable[bytes | memoryview]) -> Path:
+        """Write one file, to be admitted or forgotten; raises OSError."""
+        path = self.folder / _new_name()
+        _write_synced(path, parts)
+        return path
+
+    def put_by(self, parts: Iterable[bytes | memoryview]) -> Path:
+        """Write what is needed for the time of the request only; raises OSError."""
+        path = self.folder / secrets.token_hex(8)
+        with path.open("wb") as file:
+            file.writelines(parts)
+        return path
+
+    def admit(self, paths: Sequence[Path]) -> list[Path]:
+        """Put files of the folder in the queue, durable from then on; returns where they are."""
+        made = [self._spool.incoming / path.name for path in paths]
+        for path, target in zip(paths, made, strict=True):
+            path.rename(target)
+        sync_folder(self._spool.incoming)
+        return made
 
 
 def default_spool() -> Spool:
@@ -161,6 +209,29 @@ def _write_synced(path: str | Path, parts: Iterable[bytes | memoryview]) -> None
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _new_name() -> str:
+    return f"{time.time_ns():020d}-{secrets.token_hex(8)}{SUFFIX}"
+
+
+def _remove_unlocked(folder: Path) -> bool:
+    """Remove the folder of a request whose process died: nobody holds its lock any more."""
+    try:
+        if folder.stat().st_mtime > time.time() - UNLOCKED_SECONDS:
+            return False
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+    finally:
+        os.close(lock)
 
 
 def _reason_file(path: Path) -> Path:

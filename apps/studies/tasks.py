@@ -13,8 +13,15 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.audit.services import SYSTEM, Origin
-from apps.studies.models import Series, Study
-from apps.studies.services import follow_patient, settle_study, store_instances, write_sidecar
+from apps.studies.models import Series, Study, Upload
+from apps.studies.services import (
+    drop_old_uploads,
+    follow_patient,
+    settle_study,
+    store_instances,
+    take_in,
+    write_sidecar,
+)
 from apps.studies.services.caching import trim_cache
 from apps.studies.services.forms import typical_instance
 from apps.studies.services.rendering import prepare_thumbnail
@@ -99,6 +106,30 @@ def follow_patients(event_id: int) -> None:
     patient = Event.objects.get(pk=event_id).patient_id
     for study in Study.objects.filter(patient=patient, match=Study.Match.MATCHED):
         follow_patient(study, origin=SYSTEM)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def take_in_upload(key: str) -> None:
+    """Store what a user has uploaded."""
+    for upload in Upload.objects.filter(key=key).select_related("user", "procedure__order"):
+        user = upload.user
+        take_in(upload, origin=Origin(protocol="web", peer=user.username, user=user))
+
+
+@shared_task
+def take_in_waiting_uploads() -> None:
+    """Uploads whose nudge was lost; forget those of yesterday."""
+    drop_old_uploads()
+    for key in Upload.objects.filter(state="received").values_list("key", flat=True)[:100]:
+        take_in_upload.delay(key)
+
+
+def nudge_upload(key: str) -> None:
+    """Have an upload stored soon; without a broker the sweep does it a little later."""
+    try:
+        take_in_upload.delay(key)
+    except Exception as error:  # noqa: BLE001 - brokers raise their own classes
+        log.warning("No broker (%s): an upload waits for the sweep", type(error).__name__)
 
 
 class Lane:

@@ -4,16 +4,22 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
+from apps.studies import upload_views
 from apps.studies.views import detail, expanding, filters, instances, labelling, listing
 
 app_name = "studies"
 reads = allows(Action.VIEW, Noun.STUDY)
 changes = allows(Action.CHANGE, Noun.STUDY)
+creates = allows(Action.CREATE, Noun.STUDY)
 takes = allows(Action.EXPORT, Noun.STUDY)
 
 urlpatterns = [
     path("", reads(listing.study_list), name="list"),
     path("arrivals/", reads(listing.arrivals), name="arrivals"),
+    path("upload/", creates(upload_views.page), name="upload"),
+    path("upload/files/", creates(upload_views.create), name="upload-create"),
+    path("upload/files/<str:key>/", creates(upload_views.piece), name="upload-file"),
+    path("upload/batches/<str:batch>/", creates(upload_views.batch), name="upload-batch"),
     path("labels/", changes(labelling.label_several), name="label-several"),
     path("filters/", reads(filters.save), name="filter-save"),
     path("filters/none/", reads(filters.choose_none), name="filter-choose-none"),

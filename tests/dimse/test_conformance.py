@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from pydicom.datadict import tag_for_keyword
 
-from apps.dimse import offers, status
+from apps.dicom import sop_classes
+from apps.dimse import status
 from apps.dimse.conformance import as_markdown, conformance_statement
 from apps.dimse.conformance.names import OPERATIONS
 from apps.dimse.conformance.statement import LIMITS
@@ -67,7 +68,7 @@ def test_every_operation_of_every_class_is_in_it() -> None:
 
 def test_every_storage_class_and_refusal_is_in_it() -> None:
     said = text()
-    assert all(uid in said for uid in offers.STORAGE)
+    assert all(uid in said for uid in sop_classes.STORAGE)
     for refusal in (*status.TABLE.values(), status.UNEXPECTED):
         assert f"0x{refusal.composite:04X} | 0x{refusal.normalized:04X}" in said
 

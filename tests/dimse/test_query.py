@@ -8,12 +8,14 @@ from django.conf import LazySettings
 from pynetdicom.association import Association
 
 from apps.audit.models import Event, Kind
+from apps.audit.services import SYSTEM
 from apps.dicom.matching import tag_of
 from apps.dimse.answers import Template
 from apps.dimse.handlers import query
 from apps.dimse.listener import Listener
 from apps.studies.datasets import Level
 from apps.studies.models import Study
+from apps.studies.services import Target, reject
 from apps.studies.services.finding import Search
 from apps.studies.spool import Spool
 from apps.worklist.models import Device
@@ -181,7 +183,8 @@ def test_any_of_the_modalities_in_a_study_may_be_asked_for(
 
 
 def test_rejected_studies_are_answered_to_nobody(asking: Ask) -> None:
-    Study.objects.filter(study_instance_uid="2.25.2").update(status="rejected")
+    study = Study.objects.get(study_instance_uid="2.25.2")
+    reject(Target(study), code="113001", reason="all blurred", origin=SYSTEM)
     assert asking(StudyInstanceUID="2.25.2").statuses == [0]
     assert asking("SERIES", StudyInstanceUID="2.25.2", SeriesInstanceUID="").statuses == [0]
     keys = {"StudyInstanceUID": "2.25.2", "SeriesInstanceUID": "2.25.21", "SOPInstanceUID": ""}

@@ -10,7 +10,7 @@ from django.db import models
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 
-from apps.accounts.policy import visible
+from apps.accounts.policy import visible, visible_of
 from apps.audit.services import origin_of
 from apps.dicomweb.exceptions import GoneError
 from apps.studies.models import Instance, Series, Study
@@ -26,12 +26,12 @@ def root() -> str:
 
 
 def find_study(request: HttpRequest, study: str) -> Study:
-    return _one(visible(request.user, Study), study_instance_uid=study)
+    return _one(visible(request.user, Study), request.user, study_instance_uid=study)
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
     rows = visible(request.user, Series).select_related("study")
-    return _one(rows, series_instance_uid=series, study__study_instance_uid=study)
+    return _one(rows, request.user, series_instance_uid=series, study__study_instance_uid=study)
 
 
 def find_instance(
@@ -39,7 +39,9 @@ def find_instance(
 ) -> Instance:
     """`light`: without the columns that are as large as headers are."""
     rows: Any = visible(request.user, Instance).select_related("series__study")
-    found: Instance = _one(rows.light() if light else rows, **_within(study, series, instance))
+    found: Instance = _one(
+        rows.light() if light else rows, request.user, **_within(study, series, instance)
+    )
     return found
 
 
@@ -54,7 +56,7 @@ def find_frames(
     places = {f"place_{one}": _place(one) for one in few}
     rows: Any = visible(request.user, Instance)
     rows = rows.only(*_FRAME_COLUMNS, *([] if few else ["frame_table"])).annotate(**places)
-    row: Instance = _one(rows, **_within(study, series, instance))
+    row: Instance = _one(rows, request.user, **_within(study, series, instance))
     if few:
         return row, [getattr(row, f"place_{one}") for one in numbers]
     table = dict(enumerate(row.frame_table or [], start=1))
@@ -80,13 +82,13 @@ def _within(study: str, series: str, instance: str) -> dict[str, str]:
     }
 
 
-def _one(rows: models.QuerySet[M], **keys: str) -> M:
-    """The one answerable row with these keys; raises Http404, GoneError."""
-    found: Any = rows.filter(**keys)
-    for row in found.answerable().order_by()[:1]:
-        one: M = row
-        return one
-    raise GoneError if found.exists() else Http404
+def _one(rows: models.QuerySet[M], user: Any, **keys: str) -> M:
+    """The one row with these keys; raises Http404, and GoneError for one that is rejected."""
+    for row in rows.filter(**keys).order_by()[:1]:
+        return row
+    model: Any = rows.model
+    kept = model.everything.filter(**keys)
+    raise GoneError if visible_of(user, kept).exists() else Http404
 
 
 def note(request: HttpRequest, study: Study) -> None:

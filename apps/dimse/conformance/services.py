@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
+from apps.dicom import sop_classes
 from apps.dimse import offers, status
 from apps.dimse.conformance.names import (
     OPERATIONS,
@@ -112,7 +113,7 @@ def asking_section() -> Section:
 
 def storage_annex() -> Section:
     """Every storage class by name, with the rule for those without one."""
-    rows = sorted((uid_name(uid), uid) for uid in offers.STORAGE)
+    rows = sorted((uid_name(uid), uid) for uid in sop_classes.STORAGE)
     return Section(
         _("Storage SOP classes"),
         texts=(
@@ -121,7 +122,7 @@ def storage_annex() -> Section:
                 "to come, is taken too. Private classes are taken from devices whose profile names "
                 "them. All are stored in the same way."
             )
-            % {"count": len(rows), "root": offers.STORAGE_ROOT},
+            % {"count": len(rows), "root": sop_classes.STORAGE_ROOT},
         ),
         tables=(Table((_("SOP class"), _("UID")), tuple(rows)),),
     )

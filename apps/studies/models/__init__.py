@@ -4,6 +4,8 @@ from apps.studies.models.filters import DefaultFilter, SavedFilter
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
+from apps.studies.models.rejections import Rejection
+from apps.studies.models.uploads import Upload
 
 __all__ = [
     "CoercionRule",
@@ -12,9 +14,11 @@ __all__ = [
     "DefaultFilter",
     "Instance",
     "Label",
+    "Rejection",
     "SavedFilter",
     "Series",
     "SpoolFile",
     "Study",
     "StudyLabel",
+    "Upload",
 ]

@@ -36,6 +36,14 @@ from apps.studies.services.outgoing import (
 )
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
+from apps.studies.services.rejecting import (
+    RejectedAlreadyError,
+    RestoredAlreadyError,
+    Target,
+    UnknownReasonError,
+    reject,
+    restore,
+)
 from apps.studies.services.settling import settle_study
 from apps.studies.services.settling_conflicts import (
     NotStorableError,
@@ -44,14 +52,26 @@ from apps.studies.services.settling_conflicts import (
     store_newcomer,
 )
 from apps.studies.services.sidecars import read_sidecar, restore_corrections, write_sidecar
-from apps.studies.services.storing import Outcome, Stored, store_instances
+from apps.studies.services.storing import Demands, Outcome, Stored, store_instances
 from apps.studies.services.tags import Attribute, Tree, header_tree
+from apps.studies.services.taking_in import take_in
+from apps.studies.services.uploading import (
+    BusyUploadError,
+    TooMuchError,
+    WrongOffsetError,
+    append,
+    begin_upload,
+    drop_old_uploads,
+    drop_upload,
+)
 from apps.studies.services.viewing import note_taking, note_viewing
 
 __all__ = [
     "COERCIBLE",
     "Attribute",
+    "BusyUploadError",
     "Compared",
+    "Demands",
     "Kept",
     "NameTakenError",
     "NotCorrectableError",
@@ -61,14 +81,22 @@ __all__ = [
     "Outgoing",
     "Page",
     "Rebuilt",
+    "RejectedAlreadyError",
+    "RestoredAlreadyError",
     "Scope",
     "SettledAlreadyError",
     "Stored",
+    "Target",
+    "TooMuchError",
     "Tree",
     "UndoneAlreadyError",
+    "UnknownReasonError",
     "UnusableLabelError",
     "Verified",
     "Wanted",
+    "WrongOffsetError",
+    "append",
+    "begin_upload",
     "choose_filter",
     "coerces",
     "compared",
@@ -78,6 +106,8 @@ __all__ = [
     "corrected_header",
     "discard_file",
     "drop_newcomer",
+    "drop_old_uploads",
+    "drop_upload",
     "follow_patient",
     "forget_rules",
     "header_json",
@@ -98,13 +128,16 @@ __all__ = [
     "outgoing_file",
     "read_sidecar",
     "rebuild_index",
+    "reject",
     "remove_filter",
+    "restore",
     "restore_corrections",
     "retry_file",
     "save_filter",
     "settle_study",
     "store_instances",
     "store_newcomer",
+    "take_in",
     "undo_correction",
     "unlabel_study",
     "unmatch_study",

@@ -119,7 +119,7 @@ def _correct_by_rules(
     for one in ruled:
         for want in _wants(one, rules[one.instance["source"]]):
             wanted.setdefault(want.target, want)
-    series = dict(study.series.values_list("series_instance_uid", "pk"))
+    series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
     instances = _keys(want.instance for want in wanted.values() if want.instance)
     batch = secrets.token_hex(16)
     rows = [
@@ -148,7 +148,7 @@ def _correct_by_rules(
 
 
 def _keys(uids: Iterable[str]) -> dict[str, int]:
-    rows = Instance.objects.filter(sop_instance_uid__in=list(uids))
+    rows = Instance.everything.filter(sop_instance_uid__in=list(uids))
     return dict(rows.values_list("sop_instance_uid", "pk"))
 
 

@@ -61,6 +61,16 @@ def follow_patient(study: Study, *, origin: Origin) -> None:
             )
 
 
+def patient_changes(study: Study, patient: Patient) -> Iterator[Change]:
+    """What the record of a patient says otherwise than a study does."""
+    for path, known in _OF_PATIENT.values():
+        change = Change(path, dictionary_VR(int(path, 16)), known(patient))
+        if text_of(change.values) and _plain(_shown(study, change)) != _plain(
+            text_of(change.values)
+        ):
+            yield change
+
+
 def undo_coercion(study: Study, *, origin: Origin) -> None:
     """Take back what an order said of a study that is not its own, the study being locked."""
     sources = (Correction.Source.ORDER, Correction.Source.PATIENT)
@@ -101,27 +111,27 @@ def _number(patient: Patient) -> PatientIdentifier | None:
     return patient.primary_identifier
 
 
-def _patient_id(patient: Patient, _asked: RequestedProcedure) -> list[Any]:
+def _patient_id(patient: Patient, _asked: RequestedProcedure | None = None) -> list[Any]:
     number = _number(patient)
     return [number.value] if number else []
 
 
-def _issuer(patient: Patient, _asked: RequestedProcedure) -> list[Any]:
+def _issuer(patient: Patient, _asked: RequestedProcedure | None = None) -> list[Any]:
     number = _number(patient)
     return [number.issuer.namespace] if number else []
 
 
-def _patient_name(patient: Patient, _asked: RequestedProcedure) -> list[Any]:
+def _patient_name(patient: Patient, _asked: RequestedProcedure | None = None) -> list[Any]:
     return [person_name(patient.person_name)]
 
 
-def _birth_date(patient: Patient, _asked: RequestedProcedure) -> list[Any]:
+def _birth_date(patient: Patient, _asked: RequestedProcedure | None = None) -> list[Any]:
     if patient.birth_precision != Patient.Precision.DAY:
         return []
     return [format_date(patient.birth_date)]
 
 
-def _sex(patient: Patient, _asked: RequestedProcedure) -> list[Any]:
+def _sex(patient: Patient, _asked: RequestedProcedure | None = None) -> list[Any]:
     return [patient.sex]
 
 
@@ -142,12 +152,15 @@ def _identifier(_patient: Patient, asked: RequestedProcedure) -> list[Any]:
     return [asked.identifier]
 
 
-_KNOWN: dict[str, tuple[str, Callable[[Patient, RequestedProcedure], list[Any]]]] = {
+_OF_PATIENT: dict[str, tuple[str, Callable[..., list[Any]]]] = {
     "PatientID": ("00100020", _patient_id),
     "IssuerOfPatientID": ("00100021", _issuer),
     "PatientName": ("00100010", _patient_name),
     "PatientBirthDate": ("00100030", _birth_date),
     "PatientSex": ("00100040", _sex),
+}
+_KNOWN: dict[str, tuple[str, Callable[[Patient, RequestedProcedure], list[Any]]]] = {
+    **_OF_PATIENT,
     "AccessionNumber": ("00080050", _accession_number),
     "ReferringPhysicianName": ("00080090", _referrer),
     "StudyDescription": ("00081030", _description),

@@ -127,7 +127,7 @@ def _show(row: Study | Series, correction: Correction | None, study: Study, path
 def _headers(
     study: Study, series: Series | None, instance: Instance | None
 ) -> Iterator[dict[str, Any]]:
-    rows = Instance.objects.filter(series__study=study).order_by("id")
+    rows = Instance.everything.filter(series__study=study).order_by("id")
     if instance:
         rows = rows.filter(pk=instance.pk)
     elif series:

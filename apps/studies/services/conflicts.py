@@ -29,7 +29,7 @@ def keep_conflict(
 
 def is_what_we_sent(one: Incoming, instance_id: int) -> bool:
     """Is this the stored object with its corrections, come back from whom it was sent to?"""
-    instance = Instance.objects.get(pk=instance_id)
+    instance = Instance.everything.get(pk=instance_id)
     if not instance.overlay:
         return False
     sent = outgoing(instance)

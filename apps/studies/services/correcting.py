@@ -64,7 +64,7 @@ def correct_study(
     for change in changes:
         _check(change)
     with transaction.atomic():
-        row = Study.objects.select_for_update().get(pk=study.pk)
+        row = Study.everything.select_for_update().get(pk=study.pk)
         made = _make(row, changes, scope, reason=reason, source=source, origin=origin)
         if made:
             spread(row, [one.path for one in made], only_corrected=True)
@@ -76,7 +76,7 @@ def correct_study(
 def undo_correction(correction: Correction, *, origin: Origin) -> None:
     """Show an attribute as it was before; raises UndoneAlreadyError."""
     with transaction.atomic():
-        row = Study.objects.select_for_update().get(pk=correction.study_id)
+        row = Study.everything.select_for_update().get(pk=correction.study_id)
         if not undo_open(row, Correction.objects.filter(pk=correction.pk), origin=origin):
             raise UndoneAlreadyError(UndoneAlreadyError.message)
 
@@ -157,14 +157,14 @@ def spread(study: Study, paths: Sequence[str], *, only_corrected: bool = False) 
     """
     rows = list(study.corrections.open())
     study.overlay = new_overlay() if rows else 0
-    series = list(study.series.all())
+    series = list(study.series(manager="everything").all())
     show_corrections(study, series, rows, paths, only_corrected=only_corrected)
     for one in series:
         one.revision += 1
     study.revision += 1
     study.save()
-    Series.objects.bulk_update(series, [*SERIES_FIELDS, "revision"])
-    mark_instances(Instance.objects.filter(series__study=study), rows, overlay=study.overlay)
+    Series.everything.bulk_update(series, [*SERIES_FIELDS, "revision"])
+    mark_instances(Instance.everything.filter(series__study=study), rows, overlay=study.overlay)
 
 
 def spread_to(study: Study, arrived: Sequence[str]) -> None:
@@ -172,11 +172,15 @@ def spread_to(study: Study, arrived: Sequence[str]) -> None:
     rows = list(study.corrections.open())
     number = new_overlay()
     study.overlay = study.overlay or number
-    series = list(study.series.filter(instances__sop_instance_uid__in=arrived).distinct())
+    series = list(
+        study.series(manager="everything")
+        .filter(instances__sop_instance_uid__in=arrived)
+        .distinct()
+    )
     show_corrections(study, series, rows, [one.path for one in rows], only_corrected=True)
     study.save()
-    Series.objects.bulk_update(series, SERIES_FIELDS)
-    mark_instances(Instance.objects.filter(sop_instance_uid__in=arrived), rows, overlay=number)
+    Series.everything.bulk_update(series, SERIES_FIELDS)
+    mark_instances(Instance.everything.filter(sop_instance_uid__in=arrived), rows, overlay=number)
 
 
 def mark_instances(instances: Any, rows: Sequence[Correction], *, overlay: int) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,12 +18,21 @@ from apps.dicom.dates import parse_date, parse_time
 from apps.dicom.deflated import Buffer
 from apps.dicom.frames import frame_table, is_cut_off
 from apps.dicom.header import Header, UnreadableError, read_header
+from apps.dicom.sop_classes import is_storable
 from apps.dicom.uids import LONGEST_SENT, derived_uid, valid_uid
 
 _READ_WHOLE = 16 << 20  # bytes; larger files are mapped
 _TIFF = (b"II*\0", b"MM\0*")
 _EMPTY = bytes(128)
 COMPRESSION_LEVEL = 1
+
+
+class Flaw(StrEnum):
+    """What is borne with from a device and may be refused to others."""
+
+    NO_STUDY = "Study Instance UID or Series Instance UID is missing"
+    NOT_STORABLE = "its SOP class is none that is stored"
+    CONTRADICTION = "its SOP class is not the one that the file announces"
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class Incoming:
     size: int
     sha256: str
     content_offset: int  # of the data set, behind preamble and file meta
+    flaws: frozenset[Flaw] = frozenset()
 
 
 def read_incoming(path: Path) -> Incoming:
@@ -101,6 +112,16 @@ def _refuse_nameless(header: Header) -> None:
             raise UnreadableError(f"{name} is no UID")
 
 
+def _flaws(header: Header) -> Iterator[Flaw]:
+    sop_class = header.text(0x00080016)
+    if not (header.text(0x0020000D) and header.text(0x0020000E)):
+        yield Flaw.NO_STUDY
+    if not is_storable(sop_class):
+        yield Flaw.NOT_STORABLE
+    if header.media_class not in ("", sop_class):
+        yield Flaw.CONTRADICTION
+
+
 def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incoming:
     sop_instance_uid = header.text(0x00080018)
     study, series = header.text(0x0020000D), header.text(0x0020000E)
@@ -117,6 +138,7 @@ def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incomi
         size=len(buffer),
         sha256=digest,
         content_offset=header.dataset_offset,
+        flaws=frozenset(_flaws(header)),
     )
 
 

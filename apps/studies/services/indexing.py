@@ -14,6 +14,7 @@ from apps.studies.models import Instance, Series, Study
 from apps.studies.services.arriving import correct_arrivals
 from apps.studies.services.incoming import Incoming
 from apps.studies.services.matching import match_automatically
+from apps.studies.services.rejecting import note_again, recount, wide_rejections
 from apps.studies.spool import received_at
 
 ROWS_AT_ONCE = 50  # in one INSERT: SQLite takes no more than some thousand values
@@ -26,11 +27,14 @@ class Known(NamedTuple):
     file_name: str
     sha256: str
     transfer_syntax_uid: str
+    sop_class_uid: str
+    overlay: int
+    rejection_id: int | None
 
 
 def known_instances(uids: Sequence[str]) -> dict[str, Known]:
     """The stored ones of these SOP Instance UIDs."""
-    rows = Instance.objects.filter(sop_instance_uid__in=uids)
+    rows = Instance.everything.filter(sop_instance_uid__in=uids)
     return {uid: Known(*rest) for uid, *rest in rows.values_list("sop_instance_uid", *_KNOWN)}
 
 
@@ -50,13 +54,16 @@ def index_batch(
         return set()
     studies = _studies(fresh)
     series = _series(fresh, studies)
-    stored = _instances(fresh, names, studies, series)
+    rejections = wide_rejections(studies.values(), series.values())
+    stored = _instances(fresh, names, studies, series, rejections, origin=origin)
     own: dict[str, list[Incoming]] = {uid: [] for uid in studies}
     for one in stored:
         own[one.study_instance_uid].append(one)
     for uid, study in studies.items():
         is_new = study.revision == 0
         _count(study, own[uid], series)
+        if own[uid] and _may_be_rejected(study, own[uid], series):
+            recount(study)
         if own[uid]:
             correct_arrivals(study, own[uid], origin=origin)
         if own[uid] and is_new and announce:
@@ -73,13 +80,13 @@ def _studies(fresh: list[Incoming]) -> dict[str, Study]:
             Study(study_instance_uid=uid, last_instance_at=now, **first[uid].study)
             for uid in missing
         ]
-        Study.objects.bulk_create(rows, ignore_conflicts=True)
+        Study.everything.bulk_create(rows, ignore_conflicts=True)
         found |= _locked(missing)
     return found
 
 
 def _locked(uids: Iterable[str]) -> dict[str, Study]:
-    rows = Study.objects.select_for_update().filter(study_instance_uid__in=list(uids))
+    rows = Study.everything.select_for_update().filter(study_instance_uid__in=list(uids))
     return {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
 
 
@@ -95,13 +102,13 @@ def _series(fresh: list[Incoming], studies: dict[str, Study]) -> dict[str, Serie
             )
             for uid in missing
         ]
-        Series.objects.bulk_create(rows, ignore_conflicts=True)
+        Series.everything.bulk_create(rows, ignore_conflicts=True)
         found |= _series_rows(missing)
     return found
 
 
 def _series_rows(uids: Iterable[str]) -> dict[str, Series]:
-    rows = Series.objects.filter(series_instance_uid__in=list(uids))
+    rows = Series.everything.filter(series_instance_uid__in=list(uids))
     return {row.series_instance_uid: row for row in rows}
 
 
@@ -110,6 +117,9 @@ def _instances(
     names: dict[Path, str],
     studies: dict[str, Study],
     series: dict[str, Series],
+    rejections: dict[int, int],
+    *,
+    origin: Origin,
 ) -> list[Incoming]:
     """Insert instances; returns those whose row is ours and new."""
     # Seen under the lock of their study: another worker may have stored the very same file.
@@ -121,10 +131,15 @@ def _instances(
         # A series belongs to one study: an object that says otherwise is kept aside.
         and series[one.series_instance_uid].study_id == studies[one.study_instance_uid].pk
     ]
+    if rejections:
+        keys = {one.sop_instance_uid: series[one.series_instance_uid].pk for one in new}
+        note_again({uid: rejections.get(key) for uid, key in keys.items()}, origin=origin)
     inserted = 0
     for start in range(0, len(new), ROWS_AT_ONCE):
         part = new[start : start + ROWS_AT_ONCE]
-        rows = [_row(one, names[one.path], series[one.series_instance_uid]) for one in part]
+        rows = [
+            _row(one, names[one.path], series[one.series_instance_uid], rejections) for one in part
+        ]
         inserted += _insert(rows)
     if inserted == len(new):
         return new
@@ -133,7 +148,7 @@ def _instances(
     return [one for one in new if after[one.sop_instance_uid].file_name == names[one.path]]
 
 
-def _row(one: Incoming, name: str, series: Series) -> dict[str, Any]:
+def _row(one: Incoming, name: str, series: Series, rejections: dict[int, int]) -> dict[str, Any]:
     return {
         "sop_instance_uid": one.sop_instance_uid,
         "series_id": series.pk,
@@ -141,6 +156,7 @@ def _row(one: Incoming, name: str, series: Series) -> dict[str, Any]:
         "size": one.size,
         "sha256": one.sha256,
         "received_at": received_at(one.path.name),
+        "rejection_id": rejections.get(series.pk),
         **one.instance,
     }
 
@@ -185,6 +201,13 @@ def _adapted(field: "models.Field[Any, Any]", value: Any) -> Any:
     return value
 
 
+def _may_be_rejected(study: Study, own: list[Incoming], series: dict[str, Series]) -> bool:
+    """Is any of the rejections that hold here about what has just come?"""
+    return study.status == Study.Status.REJECTED or any(
+        series[one.series_instance_uid].rejection_id for one in own
+    )
+
+
 def _count(study: Study, own: list[Incoming], series: dict[str, Series]) -> None:
     """Bring a locked study's copies and counters up to date."""
     if not own:
@@ -198,7 +221,7 @@ def _count(study: Study, own: list[Incoming], series: dict[str, Series]) -> None
         row.revision += 1
         row.instance_count += 1
         study.size += one.size
-    Series.objects.bulk_update(touched.values(), ["revision", "instance_count"])
+    Series.everything.bulk_update(touched.values(), ["revision", "instance_count"])
     _fill_blanks(study, own)
     study.instance_count += len(own)
     study.patient_search_name = search_form(study.patient_name)[:324]

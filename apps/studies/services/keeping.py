@@ -74,7 +74,7 @@ def kept_instances(uids: Sequence[str], *, check: Check = is_complete) -> dict[s
 def _stored(uids: Sequence[str], check: Check) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     for start in range(0, len(uids), AT_ONCE):
-        rows = Instance.objects.filter(sop_instance_uid__in=uids[start : start + AT_ONCE])
+        rows = Instance.everything.filter(sop_instance_uid__in=uids[start : start + AT_ONCE])
         for row in rows.light().select_related("series__study"):
             study = row.series.study.study_instance_uid
             found[row.sop_instance_uid] = Kept(row.sop_class_uid, study, check(row))

@@ -7,7 +7,7 @@ them gets another header in front of the very same pixel data.
 
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 
 import zstandard
@@ -66,12 +66,15 @@ def outgoing_file(instance: Instance) -> tuple[int, Callable[[], Iterator[bytes]
     return sum(_length(piece) for piece in pieces), lambda: _read(name, pieces)
 
 
-def header_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
+def header_json(
+    instance: Instance, bulk_uri: Callable[[str], str], only: Container[int] | None = None
+) -> JsonDataset:
     """The attributes of an instance as DICOM JSON, without its pixel data.
 
-    `bulk_uri(path)` gives the address of a value that is left out for its size.
+    `bulk_uri(path)` gives the address of a value that is left out for its size; `only` the
+    tags that are wanted, where that is not all.
     """
-    return _json(instance, corrected_header, bulk_uri)
+    return _json(instance, corrected_header, bulk_uri, only)
 
 
 def sent_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset:
@@ -80,7 +83,10 @@ def sent_json(instance: Instance, bulk_uri: Callable[[str], str]) -> JsonDataset
 
 
 def _json(
-    instance: Instance, header: Callable[[Instance], bytes], bulk_uri: Callable[[str], str]
+    instance: Instance,
+    header: Callable[[Instance], bytes],
+    bulk_uri: Callable[[str], str],
+    only: Container[int] | None = None,
 ) -> JsonDataset:
     try:
         return to_json(
@@ -88,6 +94,7 @@ def _json(
             explicit_vr=explicit(instance.transfer_syntax_uid),
             bulk_uri=bulk_uri,
             bulk_tags={tag: vr for tag, vr, _, _ in instance.bulk_table},
+            only=only,
         )
     except (WalkError, struct.error):
         # Damaged below the top level: one bad image must not hide its series.

@@ -58,7 +58,7 @@ def rebuild_index(*, origin: Origin, progress: Progress = lambda _count: None) -
         done += len(names)
         progress(done)
     for uid in result.studies:
-        result.restored += restore_corrections(Study.objects.get(study_instance_uid=uid))
+        result.restored += restore_corrections(Study.everything.get(study_instance_uid=uid))
     with transaction.atomic():
         details = {
             "known": result.known,
@@ -74,7 +74,7 @@ def rebuild_index(*, origin: Origin, progress: Progress = lambda _count: None) -
 def verify_files(*, origin: Origin, progress: Progress = lambda _count: None) -> Verified:
     """Read every stored file and compare it with its digest; look for files without a row."""
     result = Verified()
-    rows = Instance.objects.light().order_by("pk")
+    rows = Instance.everything.light().order_by("pk")
     for done, row in enumerate(rows.iterator(chunk_size=500), start=1):
         if is_unaltered(row):
             result.whole += 1
@@ -127,10 +127,11 @@ def _index(
 
 def _restore(uids: set[str]) -> None:
     """What a study was before: received when its first file came, and complete."""
-    rows = Study.objects.filter(study_instance_uid__in=uids)
+    rows = Study.everything.filter(study_instance_uid__in=uids)
     first = Min("series__instances__received_at")
     for key, came in rows.annotate(first=first).values_list("pk", "first"):
-        Study.objects.filter(pk=key).update(received_at=came, status=Study.Status.AVAILABLE)
+        Study.everything.filter(pk=key).update(received_at=came)
+        Study.objects.filter(pk=key).update(status=Study.Status.AVAILABLE)
 
 
 def _note_damage(row: Instance, *, origin: Origin) -> None:
@@ -144,7 +145,7 @@ def _note_damage(row: Instance, *, origin: Origin) -> None:
 
 
 def _without_row(names: list[str]) -> list[str]:
-    rows = Instance.objects.filter(file_name__in=names)
+    rows = Instance.everything.filter(file_name__in=names)
     known = set(rows.values_list("file_name", flat=True))
     return [name for name in names if name not in known]
 

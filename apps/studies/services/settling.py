@@ -20,7 +20,7 @@ def settle_study(study: Study, *, origin: Origin) -> bool:
     """
     quiet_since = timezone.now() - timedelta(seconds=settings.OPENPACS_STUDY_QUIET_SECONDS)
     with transaction.atomic():
-        row = Study.objects.select_for_update().get(pk=study.pk)
+        row = Study.everything.select_for_update().get(pk=study.pk)
         if row.status != Study.Status.RECEIVING or row.last_instance_at > quiet_since:
             return False
         row.status = Study.Status.AVAILABLE

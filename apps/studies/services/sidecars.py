@@ -19,14 +19,16 @@ from django.core.files.storage import storages
 from django.db import models, transaction
 
 from apps.accounts.models import User
-from apps.studies.models import Conflict, Correction, Instance, Study
+from apps.studies.models import Conflict, Correction, Instance, Rejection, Study
 from apps.studies.services.correcting import spread
+from apps.studies.services.rejecting import mark, recount
 from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
 
 _CORRECTION = ("batch", "path", "vr", "old", "new", "reason", "source", "at", "undone_at")
+_REJECTION = ("number", "code", "reason", "status_before", "at", "restored_at")
 _CONFLICT = (
     *("sop_instance_uid", "study_instance_uid", "file_name", "size", "sha256", "reason", "source"),
     *("received_at", "state", "decision", "stored_as", "settled_at"),
@@ -39,7 +41,7 @@ def write_sidecar(study_instance_uid: str) -> str:
     To be called after the commit: it shows what the database says now.
     """
     # An index that is being rebuilt knows less than the document that would be replaced.
-    for study in Study.objects.filter(study_instance_uid=study_instance_uid):
+    for study in Study.everything.filter(study_instance_uid=study_instance_uid):
         restore_corrections(study)
     # Taken before reading: of two writers at once the one that read last has the last word.
     name = f"{_folder(study_instance_uid)}/{time.time_ns():020d}.json"
@@ -76,8 +78,9 @@ def restore_corrections(study: Study) -> int:
     if document is None:
         return 0
     with transaction.atomic():
-        row = Study.objects.select_for_update().get(pk=study.pk)
+        row = Study.everything.select_for_update().get(pk=study.pk)
         _forget_made_anew(row, document["corrections"])
+        rejected = _restore_rejections(row, document.get("rejections", []))
         made = Correction.objects.bulk_create(
             list(_missing_corrections(row, document["corrections"]))
         )
@@ -85,7 +88,16 @@ def restore_corrections(study: Study) -> int:
         if made:
             spread(row, [one.path for one in made], only_corrected=True)
     study.refresh_from_db()
-    return len(made) + len(found)
+    return len(made) + len(found) + rejected
+
+
+def _restore_rejections(study: Study, entries: list[dict[str, Any]]) -> int:
+    """Bring back rejections, and take out of use again what they are about."""
+    made = Rejection.objects.bulk_create(list(_missing_rejections(study, entries)))
+    if made:
+        mark(study)
+        recount(study)
+    return len(made)
 
 
 def _forget_made_anew(study: Study, entries: list[dict[str, Any]]) -> None:
@@ -117,8 +129,19 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
     rows = Correction.objects.filter(study__study_instance_uid=study_instance_uid)
     corrections = rows.select_related("series", "instance", "user", "undone_by").order_by("id")
     conflicts = Conflict.objects.filter(study_instance_uid=study_instance_uid).order_by("id")
+    rejections = Rejection.objects.filter(study__study_instance_uid=study_instance_uid)
     return {
         "study_instance_uid": study_instance_uid,
+        "rejections": [
+            {
+                **_plain(one, _REJECTION),
+                "series": one.series.series_instance_uid if one.series else "",
+                "instance": one.instance.sop_instance_uid if one.instance else "",
+                "user": one.user.username if one.user else "",
+                "restored_by": one.restored_by.username if one.restored_by else "",
+            }
+            for one in rejections.for_list().select_related("restored_by").order_by("id")
+        ],
         "corrections": [
             {
                 **_plain(one, _CORRECTION),
@@ -145,7 +168,7 @@ def _plain(row: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
 
 def _missing_corrections(study: Study, entries: list[dict[str, Any]]) -> Iterator[Correction]:
     """Those without a row; what was said of an object that is gone is left out."""
-    series = dict(study.series.values_list("series_instance_uid", "pk"))
+    series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
     instances = _keys(study, [entry["instance"] for entry in entries if entry["instance"]])
     known = set(study.corrections.values_list("batch", "path", "series_id", "instance_id"))
     people = _people(entries, "user", "undone_by")
@@ -164,8 +187,28 @@ def _missing_corrections(study: Study, entries: list[dict[str, Any]]) -> Iterato
             )
 
 
+def _missing_rejections(study: Study, entries: list[dict[str, Any]]) -> Iterator[Rejection]:
+    """Those without a row; one of an object that is gone is left out."""
+    series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
+    instances = _keys(study, [entry["instance"] for entry in entries if entry["instance"]])
+    known = set(study.rejections.values_list("number", flat=True))
+    people = _people(entries, "user", "restored_by")
+    for entry in entries:
+        keys = series.get(entry["series"]), instances.get(entry["instance"])
+        gone = (entry["series"] and not keys[0]) or (entry["instance"] and not keys[1])
+        if not gone and entry["number"] not in known:
+            yield Rejection(
+                study=study,
+                series_id=keys[0],
+                instance_id=keys[1],
+                user=people.get(entry["user"]),
+                restored_by=people.get(entry["restored_by"]),
+                **_values(entry, _REJECTION),
+            )
+
+
 def _keys(study: Study, uids: list[str]) -> dict[str, int]:
-    rows = Instance.objects.filter(series__study=study, sop_instance_uid__in=uids)
+    rows = Instance.everything.filter(series__study=study, sop_instance_uid__in=uids)
     return dict(rows.values_list("sop_instance_uid", "pk"))
 
 
@@ -173,7 +216,7 @@ def _missing_conflicts(entries: list[dict[str, Any]]) -> Iterator[Conflict]:
     names = [entry["file_name"] for entry in entries]
     known = set(Conflict.objects.filter(file_name__in=names).values_list("file_name", flat=True))
     uids = [entry["sop_instance_uid"] for entry in entries]
-    rows = Instance.objects.filter(sop_instance_uid__in=uids)
+    rows = Instance.everything.filter(sop_instance_uid__in=uids)
     instances = dict(rows.values_list("sop_instance_uid", "pk"))
     people = _people(entries, "settled_by")
     for entry in entries:

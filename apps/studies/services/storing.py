@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from apps.audit.services import Origin, record
 from apps.dicom.header import UnreadableError
 from apps.studies.services.conflicts import is_what_we_sent, keep_conflict
 from apps.studies.services.incoming import (
+    Flaw,
     Incoming,
     content_digest,
     opened,
     read_incoming,
 )
 from apps.studies.services.indexing import Known, index_batch, known_instances
+from apps.studies.services.rejecting import note_again
 from apps.studies.spool import Spool, default_spool, received_at
 from apps.studies.storage import stored_files
 
@@ -31,6 +33,33 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"  # the same object is here already: nothing to do
     CONFLICT = "conflict"  # another object is here under this UID: both are kept
     REFUSED = "refused"  # no usable DICOM object
+    # Only where the door asks for more than that (`Demands`):
+    NAMELESS = "nameless"  # belongs to no study or series
+    MISPLACED = "misplaced"  # belongs to another study than the one named
+    UNSUPPORTED = "unsupported"  # of a class that is not stored
+    CONTRADICTION = "contradiction"  # of another class than its file announces
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a door asks of the objects it brings, beside that they are readable.
+
+    `study`: all belong to this one. `strict`: nothing is made up for them that they lack.
+    `promised`: the sender was told that they are safe, so that refused ones are put aside
+    for a person; others are removed, the sender being told why.
+    """
+
+    study: str = ""
+    strict: bool = False
+    promised: bool = True
+
+
+DEVICE = Demands()
+_FLAWS = {
+    Flaw.NO_STUDY: Outcome.NAMELESS,
+    Flaw.NOT_STORABLE: Outcome.UNSUPPORTED,
+    Flaw.CONTRADICTION: Outcome.CONTRADICTION,
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +71,13 @@ class Stored:
     reason: str = ""
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    sop_class_uid: str = ""
 
 
-def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
+def store_instances(
+    paths: Sequence[Path], *, origin: Origin, demands: Demands = DEVICE
+) -> list[Stored]:
     """Index spool files and put them in their place; one result per path, in order.
 
     A spool entry goes only after its rows are committed, so that a process dying on any
@@ -55,13 +88,19 @@ def store_instances(paths: Sequence[Path], *, origin: Origin) -> list[Stored]:
     readable: list[Incoming] = []
     for path in dict.fromkeys(paths):
         try:
-            readable.append(read_incoming(path))
+            one = read_incoming(path)
         except FileNotFoundError:
             results[path] = Stored(path, Outcome.DUPLICATE, "taken by another worker")
         except UnreadableError as error:
-            results[path] = _refuse(path, str(error), origin=origin)
+            results[path] = _refuse(path, str(error), origin=origin, demands=demands)
+        else:
+            if refused := _undemanded(one, demands, origin=origin):
+                results[path] = refused
+            else:
+                readable.append(one)
     for batch in _without_repeats(readable):
-        results |= {stored.path: stored for stored in _store_batch(batch, origin=origin)}
+        stored = _store_batch(batch, origin=origin, demands=demands)
+        results |= {one.path: one for one in stored}
     return [results[path] for path in paths]
 
 
@@ -86,16 +125,34 @@ def _without_repeats(readable: Iterable[Incoming]) -> list[list[Incoming]]:
     return [list(batch.values()) for batch in batches]
 
 
-def _store_batch(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
+def _undemanded(one: Incoming, demands: Demands, *, origin: Origin) -> Stored | None:
+    """The refusal of an object that is not what the door asks for."""
+    if demands.study not in ("", one.study_instance_uid):
+        outcome, reason = Outcome.MISPLACED, "it belongs to another study"
+    elif demands.strict and one.flaws:
+        flaw = min(one.flaws, key=list(_FLAWS).index)
+        outcome, reason = _FLAWS[flaw], flaw.value
+    else:
+        return None
+    refused = _refuse(one.path, reason, origin=origin, demands=demands)
+    return replace(_told(one, outcome, refused.reason), study_instance_uid="")
+
+
+def _store_batch(batch: list[Incoming], *, origin: Origin, demands: Demands) -> list[Stored]:
     try:
         return _store(batch, origin=origin)
     except (DataError, IntegrityError, ValueError) as error:
         if len(batch) > 1:
             # One file spoils the transaction of all: find it.
-            return [stored for one in batch for stored in _store_batch([one], origin=origin)]
+            return [
+                stored
+                for one in batch
+                for stored in _store_batch([one], origin=origin, demands=demands)
+            ]
         log.exception("Storing %s failed", batch[0].path.name)
         reason = f"its values cannot be indexed ({type(error).__name__})"
-        return [_refuse(batch[0].path, reason, origin=origin)]
+        refused = _refuse(batch[0].path, reason, origin=origin, demands=demands)
+        return [_told(batch[0], Outcome.REFUSED, refused.reason)]
 
 
 def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
@@ -112,6 +169,7 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
         new = index_batch(fresh, names, origin=origin)
     if others := [uid for one in fresh if (uid := one.sop_instance_uid) not in new]:
         known |= known_instances(others)
+    note_again({uid: one.rejection_id for uid, one in known.items()}, origin=origin)
     spool = default_spool()
     return [
         _indexed(one, spool)
@@ -123,7 +181,19 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
 
 def _indexed(one: Incoming, spool: Spool) -> Stored:
     spool.discard(one.path)
-    return Stored(one.path, Outcome.STORED, "", one.sop_instance_uid, one.study_instance_uid)
+    return _told(one, Outcome.STORED)
+
+
+def _told(one: Incoming, outcome: Outcome, reason: str = "") -> Stored:
+    return Stored(
+        one.path,
+        outcome,
+        reason,
+        one.sop_instance_uid,
+        one.study_instance_uid,
+        one.series_instance_uid,
+        one.instance["sop_class_uid"],
+    )
 
 
 def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
@@ -155,7 +225,7 @@ def _settle(one: Incoming, row: Known | None, names: dict[Path, str], *, origin:
         else:
             outcome, reason = Outcome.CONFLICT, _keep_aside(one, row, origin=origin)
     default_spool().discard(one.path)
-    return Stored(one.path, outcome, reason, one.sop_instance_uid, one.study_instance_uid)
+    return _told(one, outcome, reason)
 
 
 def _same_content(one: Incoming, row: Known) -> bool:
@@ -189,7 +259,7 @@ def _keep_aside(one: Incoming, row: Known | None, *, origin: Origin) -> str:
     return reason
 
 
-def _refuse(path: Path, reason: str, *, origin: Origin) -> Stored:
+def _refuse(path: Path, reason: str, *, origin: Origin, demands: Demands) -> Stored:
     with transaction.atomic():
         record(
             Kind.FILE_REFUSED,
@@ -197,6 +267,9 @@ def _refuse(path: Path, reason: str, *, origin: Origin) -> Stored:
             origin=origin,
             details={"reason": reason, "file": path.name},
         )
-    default_spool().fail(path, reason)
+    if demands.promised:
+        default_spool().fail(path, reason)
+    else:
+        default_spool().discard(path)
     log.warning("Refused %s: %s", path.name, reason)
     return Stored(path, Outcome.REFUSED, reason)

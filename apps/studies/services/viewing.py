@@ -16,7 +16,7 @@ def note_viewing(study: Study, *, origin: Origin) -> None:
     """Record that a study was opened, once per user, study and ten minutes."""
     with transaction.atomic():
         # Locked: a viewer asks for all series at the same time.
-        row = Study.objects.select_for_update().only("pk").get(pk=study.pk)
+        row = Study.everything.select_for_update().only("pk").get(pk=study.pk)
         if _noted(row, origin):
             return
         record(
