@@ -77,7 +77,7 @@ def by_days(wanted: Wanted) -> Term:
 
 def indexed(near: Q, whole: Q, *, complete: bool = True) -> Term:
     """A condition that an index answers as `near`: all of it or, not `complete`, a part."""
-    keys = Study.objects.filter(near).order_by().values_list("pk", flat=True)
+    keys = Study.everything.filter(near).order_by().values_list("pk", flat=True)
     return Term(whole, keys, complete)
 
 
@@ -205,13 +205,13 @@ def _modalities(asked: tuple[str, ...]) -> Term:
 def _match(state: str) -> Term:
     if state == "matched":
         return Term(Q(match=state))
-    rows = Study.objects.without_order("" if state == "open" else state)
+    rows = Study.everything.without_order("" if state == "open" else state)
     whole = ~Q(match="matched") if state == "open" else Q(match=state)
     return Term(whole, rows.order_by().values_list("pk", flat=True))
 
 
 def _status(state: str) -> Term:
-    few = state in (Study.Status.RECEIVING, Study.Status.REJECTED)  # the others are most
+    few = state == Study.Status.RECEIVING  # the others are most
     return _exactly(Q(status=state)) if few else Term(Q(status=state))
 
 
