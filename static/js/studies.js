@@ -163,7 +163,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt === arrivals && document.hidden) event.preventDefault();
 });
 
-const narrowed = () => new URLSearchParams(location.search).keys().some((key) => key !== "all");
+const narrowed = () => [...new URLSearchParams(location.search).keys()].some((key) => key !== "all");
 
 // New rows come by themselves only where nobody has begun to do something with the list.
 function undisturbed() {

@@ -318,7 +318,7 @@ def test_several_studies_are_sent_and_each_is_told(
     Study.objects.filter(pk=studies[2].pk).update(status=Study.Status.REJECTED)
     keys = [one.pk for one in studies]
     asked = client.get(reverse("routing:send-several"), {"study": keys})
-    assert "Send 3 studies to another system" in asked.content.decode()
+    assert "Send 2 studies to another system" in asked.content.decode()
     answer = send_several(client, workstation, *keys, 99_999)
     told = {one.study.pk: one.done for one in answer.context["results"]}
     sent = {one.study_id for one in Transfer.objects.all()}
