@@ -1,19 +1,23 @@
 """The pages of what is taken out of use: rejecting with a reason, and bringing back."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.policy import Action, can, visible
-from apps.audit.services import origin_of
-from apps.quality.forms import RejectionForm
+from apps.audit.services import Origin, origin_of
+from apps.quality.forms import RejectionForm, RejectSeveralForm
+from apps.studies.chosen import Result, chosen_studies
 from apps.studies.models import Rejection, Study
 from apps.studies.services import (
     RejectedAlreadyError,
     RestoredAlreadyError,
     Target,
+    UnknownReasonError,
     restore,
 )
 from apps.studies.services import reject as reject_target
@@ -62,6 +66,28 @@ def reject(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, str(error))
     left = Study.objects.filter(pk=pk).exists()
     return redirect("studies:detail", pk) if left else redirect("quality:rejected")
+
+
+@require_http_methods(["GET", "POST"])
+def reject_several(request: HttpRequest) -> HttpResponse:
+    """GET says how many studies (`study`) it is and asks why; POST does it and tells of each."""
+    given = request.POST if request.method == "POST" else request.GET
+    chosen = chosen_studies(visible(request.user, Study), given.getlist("study"))
+    form = RejectSeveralForm(request.POST or None)
+    context: dict[str, Any] = {"chosen": chosen, "form": form}
+    if request.method == "POST" and form.is_valid():
+        origin, why = origin_of(request), form.cleaned_data
+        context["results"] = [_rejected(study, why, origin) for study in chosen.studies]
+    code = 422 if form.errors else 200
+    return render(request, "quality/reject_several.html", context, status=code)
+
+
+def _rejected(study: Study, why: dict[str, str], origin: Origin) -> Result:
+    try:
+        reject_target(Target(study), code=why["code"], reason=why["reason"], origin=origin)
+    except (RejectedAlreadyError, UnknownReasonError) as refusal:
+        return Result(study, done=False, text=str(refusal))
+    return Result(study, done=True, text=_("It is not shown to anybody any more."))
 
 
 @require_POST

@@ -21,5 +21,6 @@ urlpatterns = [
     path("rejected/", changes(rejecting.rejected), name="rejected"),
     path("rejected/<int:pk>/restore/", deletes(rejecting.bring_back), name="restore"),
     path("studies/<int:pk>/rejections/", reads(rejecting.panel), name="rejections"),
+    path("studies/reject/", deletes(rejecting.reject_several), name="reject-several"),
     path("studies/<int:pk>/reject/", deletes(rejecting.reject), name="reject"),
 ]

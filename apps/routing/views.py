@@ -148,8 +148,6 @@ def send_several(request: HttpRequest) -> HttpResponse:
 
 
 def _sent(request: HttpRequest, form: SendSeveralForm, study: Study) -> Result:
-    if study.status == Study.Status.REJECTED:
-        return Result(study, done=False, text=_("It is rejected, and so not sent."))
     device = form.cleaned_data["destination"]
     key, origin = form.key_for(study), origin_of(request)
     try:

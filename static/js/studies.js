@@ -8,6 +8,7 @@ const ticked = new Set(); // keys of studies, across a search that still shows t
 const unfolded = new Set();
 let current = null; // the row the keys are at
 let lastTick = null; // where a range begins
+let byItself = false; // new rows are being put in without anybody's asking
 let cameBack = null; // what had the focus when its row was replaced
 
 const rows = () => [...results.querySelectorAll("[data-row]")];
@@ -51,13 +52,9 @@ function tell() {
 
 function tick(row, on) {
   boxOf(row).checked = on;
-  row.toggleAttribute("aria-selected", on);
-  if (on) {
-    row.setAttribute("aria-selected", "true");
-    ticked.add(row.dataset.row);
-  } else {
-    ticked.delete(row.dataset.row);
-  }
+  row.classList.toggle("table-active", on);
+  if (on) ticked.add(row.dataset.row);
+  else ticked.delete(row.dataset.row);
 }
 
 function tickUpTo(row, on) {
@@ -149,6 +146,8 @@ function onScreen(row) {
 }
 
 document.addEventListener("htmx:configRequest", (event) => {
+  // As in site.js: what nobody asked for is no sign of somebody sitting there.
+  if (byItself && event.detail.elt.matches("[data-new]")) event.detail.headers["X-Background"] = "1";
   if (event.detail.elt !== arrivals) return;
   const values = event.detail.parameters;
   values.newest = document.querySelector("[data-newest]").value;
@@ -164,7 +163,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt === arrivals && document.hidden) event.preventDefault();
 });
 
-const narrowed = () => new URLSearchParams(location.search).keys().some((key) => key !== "all");
+const narrowed = () => [...new URLSearchParams(location.search).keys()].some((key) => key !== "all");
 
 // New rows come by themselves only where nobody has begun to do something with the list.
 function undisturbed() {
@@ -174,7 +173,10 @@ function undisturbed() {
 }
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.target === arrivals && undisturbed()) arrivals.querySelector("[data-new]")?.click();
+  if (event.detail.target !== arrivals || !undisturbed()) return;
+  byItself = true;
+  arrivals.querySelector("[data-new]")?.click();
+  byItself = false;
 });
 
 // --- After rows were put in ---------------------------------------------------------------

@@ -304,3 +304,56 @@ def test_who_may_see_no_studies_cannot_try_rules_with_them(as_role: As, study: S
     page = as_role("system-administrator").get(url, {"study": "A0000001"})
     assert "No study has this number." in page.text
     assert as_role("front-desk").get(url).status_code in (302, 403)
+
+
+def send_several(client: Client, device: Device, *keys: object, **fields: Any) -> Any:
+    given = {"study": keys, "destination": device.pk, "key": str(uuid.uuid4()), **fields}
+    return client.post(reverse("routing:send-several"), given)
+
+
+def test_several_studies_are_sent_and_each_is_told(
+    as_role: As, make_study: MakeStudy, workstation: Device
+) -> None:
+    client, studies = as_role("radiologist"), [make_study(PatientID=f"P{n}") for n in range(3)]
+    Study.objects.filter(pk=studies[2].pk).update(status=Study.Status.REJECTED)
+    keys = [one.pk for one in studies]
+    asked = client.get(reverse("routing:send-several"), {"study": keys})
+    assert "Send 2 studies to another system" in asked.content.decode()
+    answer = send_several(client, workstation, *keys, 99_999)
+    told = {one.study.pk: one.done for one in answer.context["results"]}
+    sent = {one.study_id for one in Transfer.objects.all()}
+    assert told == {keys[0]: True, keys[1]: True}
+    assert "2 studies are not there any more" in answer.content.decode()
+    assert sent == set(keys[:2])
+    assert Event.objects.filter(kind=Kind.TRANSFER_ASKED).count() == 2
+
+
+def test_several_sent_twice_by_one_form_are_sent_once(
+    as_role: As, make_study: MakeStudy, workstation: Device
+) -> None:
+    client, study, key = as_role("radiologist"), make_study(), str(uuid.uuid4())
+    send_several(client, workstation, study.pk, key=key)
+    again = send_several(client, workstation, study.pk, key=key)
+    assert "It was asked for already." in again.content.decode()
+    assert Transfer.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_who_sends_several(as_role: As, study: Study, workstation: Device, role: str) -> None:
+    answer = send_several(as_role(role), workstation, study.pk)
+    user = User.objects.get(username=role)
+    assert (answer.status_code == 200) == can(user, Action.EXPORT, Noun.STUDY)
+
+
+def test_several_go_to_devices_that_may_be_sent_to_only(
+    as_role: As, study: Study, device_that_sends: Device
+) -> None:
+    answer = send_several(as_role("radiologist"), device_that_sends, study.pk)
+    assert answer.status_code == 422
+    assert not Transfer.objects.exists()
+
+
+@pytest.fixture
+def device_that_sends(db: None) -> Device:
+    made: Device = DeviceFactory.create(may_receive=False)
+    return made

@@ -30,7 +30,8 @@ def make(name: str = "", **fields: Any) -> Study:
 
 def pages(wanted: Wanted = Wanted(), **asked: Any) -> list[Page]:  # noqa: B008 - frozen
     """All pages of a search, one after the other."""
-    made, after = [], ""
+    made: list[Page] = []
+    after = ""
     while not made or after:
         made.append(list_studies(Study.objects.all(), wanted, after=after, **asked))
         after = made[-1].next
@@ -128,7 +129,7 @@ def test_few_are_counted_and_many_are_not() -> None:
         (Wanted(referrer="gregory"), {"Müller^Jörg"}),
         (Wanted(station="ct1"), {"Müller^Jörg"}),
         (Wanted(modality=("mr", "us")), {"Tanaka^Yuki"}),
-        (Wanted(status="rejected"), {"Petrov^Oleg"}),
+        (Wanted(status="receiving"), {"Petrov^Oleg"}),
         (Wanted(match="open"), {"Müller^Jörg", "Tanaka^Yuki", "Petrov^Oleg"}),
         (Wanted(match="conflict"), {"Tanaka^Yuki"}),
         (Wanted(match="matched"), set()),
@@ -159,7 +160,7 @@ def test_every_filter_finds_what_it_says(wanted: Wanted, expected: set[str], ori
         match="conflict",
         study_date=DAY - datetime.timedelta(days=30),
     )
-    label_study(make("Petrov^Oleg", status="rejected"), name="Teaching", origin=origin)
+    label_study(make("Petrov^Oleg", status="receiving"), name="Teaching", origin=origin)
     for order in ("-date", "name"):
         assert set(names(wanted, order=order)) == expected
 

@@ -115,3 +115,12 @@ def test_the_token_of_the_configuration_opens_a_guarded_post(as_role: AsRole) ->
     address = reverse("accounts:logout")
     assert client.post(address).status_code == 403
     assert client.post(address, headers={"X-CSRFToken": token}).status_code == 302
+
+
+def test_several_studies_are_opened_together(as_role: AsRole, study: Study) -> None:
+    other = Study.objects.create(study_instance_uid="2.25.2", last_instance_at=timezone.now())
+    address = reverse("viewer:open-several")
+    keys = {"study": [str(study.pk), str(other.pk), "x", "99999"]}
+    response = as_role("radiologist").get(address, keys)
+    assert response["Location"] == f"/viewer/viewer?StudyInstanceUIDs=2.25.2%2C{UID}"
+    assert as_role("referrer").get(address, keys).status_code == 404

@@ -73,10 +73,6 @@ class Migration(migrations.Migration):
             model_name='study',
             index=models.Index(condition=models.Q(('match', 'matched'), _negated=True), fields=['match', 'id'], name='study_without_order'),
         ),
-        migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('status', 'rejected')), fields=['id'], name='study_rejected'),
-        ),
         migrations.AddField(
             model_name='defaultfilter',
             name='user',

@@ -109,7 +109,7 @@ def new_studies(rows: QuerySet[Study], wanted: Wanted, *, newest: int) -> list[i
 
 def newest_study() -> int:
     """The key of the study that came last."""
-    return Study.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    return Study.everything.aggregate(newest=Max("pk"))["newest"] or 0
 
 
 def page_key(study: Study, order: str) -> str:
@@ -119,6 +119,7 @@ def page_key(study: Study, order: str) -> str:
 
 def _prepare(rows: QuerySet[Study], wanted: Wanted, order: Order, *, inside: bool) -> _Search:
     asked = terms(wanted)
+    own_only = rows.query.where != Study.objects.all().query.where
     frame = wanted.days if order.has_nulls else Q()
     if wanted.days and not order.has_nulls:
         asked.append(by_days(wanted))
@@ -130,7 +131,7 @@ def _prepare(rows: QuerySet[Study], wanted: Wanted, order: Order, *, inside: boo
         rows=rows,
         order=order,
         frame=frame,
-        bounded=few is None and bool(asked or rows.query.where),
+        bounded=few is None and (bool(asked) or own_only),
         known=few is not None,
         partly=partly,
     )
@@ -156,7 +157,7 @@ def _position(order: Order, after: str) -> tuple[Any, int] | None:
     if order.column == "id":
         return key, key
     if not order.has_nulls:
-        value = Study.objects.filter(pk=key).values_list(order.column, flat=True).first()
+        value = Study.everything.filter(pk=key).values_list(order.column, flat=True).first()
         return None if value is None else (value, key)
     try:
         return (date.fromisoformat(day) if day else None), key
@@ -211,7 +212,7 @@ class _Stretch:
 
     def end(self) -> tuple[Any, ...] | None:
         """The last row that may be looked at; None: the part ends before."""
-        rows = self._behind(Study.objects.filter(self.search.frame, self.part))
+        rows = self._behind(Study.everything.filter(self.search.frame, self.part))
         found = rows.values_list(*self.columns)[STRETCH - 1 : STRETCH]
         return next(iter(found), None)
 
@@ -235,7 +236,7 @@ class _Stretch:
     def _compared(self, operator: str, values: tuple[Any, ...]) -> Func:
         """`(study_date, id) < (..., ...)`: as a whole, so that the index is entered there."""
         here = _row(*(F(column) for column in self.columns))
-        field = Study._meta.get_field
+        field: Any = Study._meta.get_field
         there = _row(
             *(
                 Value(value, output_field=field(column))

@@ -14,8 +14,9 @@ from operator import and_, or_
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import IsNull
 
 from apps.dicom.lookups import Wildcard
 from apps.dicom.names import search_form
@@ -76,7 +77,7 @@ def by_days(wanted: Wanted) -> Term:
 
 def indexed(near: Q, whole: Q, *, complete: bool = True) -> Term:
     """A condition that an index answers as `near`: all of it or, not `complete`, a part."""
-    keys = Study.objects.filter(near).order_by().values_list("pk", flat=True)
+    keys = Study.everything.filter(near).order_by().values_list("pk", flat=True)
     return Term(whole, keys, complete)
 
 
@@ -170,7 +171,7 @@ def _station(typed: str) -> Term:
     near, plain = beginning(["station_name"], [typed])
     series = Series.objects.order_by()
     return Term(
-        whole=Q(Exists(series.filter(plain, study=OuterRef("pk")))),
+        whole=_has(series.filter(plain)),
         keys=series.filter(near).values_list("study_id", flat=True),
     )
 
@@ -178,9 +179,18 @@ def _station(typed: str) -> Term:
 def _label(names: tuple[str, ...]) -> Term:
     borne = StudyLabel.objects.order_by().filter(label__name__in=names)
     return Term(
-        whole=Q(Exists(borne.filter(study=OuterRef("pk")))),
+        whole=_has(borne),
         keys=borne.values_list("study_id", flat=True),
     )
+
+
+def _has(rows: QuerySet[Any, Any]) -> Q:
+    """A study that one of these rows belongs to, looked up study by study.
+
+    Not EXISTS: PostgreSQL would make a join of it, and may read all rows first.
+    """
+    found = Subquery(rows.filter(study=OuterRef("pk")).values("pk")[:1])
+    return Q(IsNull(found, False))
 
 
 def _description(typed: str) -> Term:
@@ -195,13 +205,13 @@ def _modalities(asked: tuple[str, ...]) -> Term:
 def _match(state: str) -> Term:
     if state == "matched":
         return Term(Q(match=state))
-    rows = Study.objects.without_order("" if state == "open" else state)
+    rows = Study.everything.without_order("" if state == "open" else state)
     whole = ~Q(match="matched") if state == "open" else Q(match=state)
     return Term(whole, rows.order_by().values_list("pk", flat=True))
 
 
 def _status(state: str) -> Term:
-    few = state in (Study.Status.RECEIVING, Study.Status.REJECTED)  # the others are most
+    few = state == Study.Status.RECEIVING  # the others are most
     return _exactly(Q(status=state)) if few else Term(Q(status=state))
 
 

@@ -122,7 +122,11 @@ class _Builder:
     ) -> Attribute:
         now, before = shown.get(tag), (sent or {}).get(tag)
         element: dict[str, Any] = now or before or {}
-        facts = {**_names(tag, shown), "vr": str(element.get("vr", "")), "removed": now is None}
+        facts: dict[str, Any] = {
+            **_names(tag, shown),
+            "vr": str(element.get("vr", "")),
+            "removed": now is None,
+        }
         if element.get("vr") == "SQ":
             return self._sequence(facts, now, before, f"{above}{tag}")
         text = _text(now)
@@ -148,10 +152,14 @@ def _item(sent: list[JsonDataset] | None, number: int) -> JsonDataset | None:
     return sent[number] if number < len(sent) else {}
 
 
-def _names(tag: str, dataset: JsonDataset) -> dict[str, str]:
+def _names(tag: str, dataset: JsonDataset) -> dict[str, Any]:
     """What an attribute is called, private ones by their creator's dictionary."""
     number = int(tag, 16)
-    facts = {"tag": f"({tag[:4]},{tag[4:]})", "keyword": keyword_for_tag(number), "creator": ""}
+    facts: dict[str, Any] = {
+        "tag": f"({tag[:4]},{tag[4:]})",
+        "keyword": keyword_for_tag(number),
+        "creator": "",
+    }
     if not number >> 16 & 1:
         return {**facts, "name": _public_name(number)}
     if number & 0xFFFF <= 0xFF:

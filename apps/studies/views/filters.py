@@ -1,5 +1,7 @@
 """Searches of the list of studies kept under a name."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -17,6 +19,7 @@ from apps.studies.services import NameTakenError, choose_filter, remove_filter, 
 @require_POST
 def save(request: HttpRequest) -> HttpResponse:
     """Keep what is looked for now."""
+    user: Any = request.user
     form = SaveFilterForm(request.POST)
     if not form.is_valid():
         for reasons in form.errors.values():
@@ -25,7 +28,7 @@ def save(request: HttpRequest) -> HttpResponse:
     kept = dict(form.cleaned_data)
     kept["shared"] &= can(request.user, Action.CREATE, Noun.STUDY_FILTER)
     try:
-        save_filter(request.user, **kept, origin=origin_of(request))
+        save_filter(user, **kept, origin=origin_of(request))
         messages.success(request, _("The search is kept as “%(name)s”.") % kept)
     except NameTakenError as refusal:
         messages.error(request, str(refusal))
@@ -47,8 +50,9 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def choose(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin with this search from now on."""
+    user: Any = request.user
     row = _usable(request, pk)
-    choose_filter(request.user, row, origin=origin_of(request))
+    choose_filter(user, row, origin=origin_of(request))
     messages.success(request, _("Your list begins with “%(name)s”.") % {"name": row.title})
     return redirect(_list_with(row.query))
 
@@ -56,7 +60,8 @@ def choose(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def choose_none(request: HttpRequest) -> HttpResponse:
     """Begin with all studies again."""
-    choose_filter(request.user, None, origin=origin_of(request))
+    user: Any = request.user
+    choose_filter(user, None, origin=origin_of(request))
     messages.success(request, _("Your list begins with all studies."))
     return redirect(_list_with(""))
 
@@ -67,7 +72,8 @@ def may_remove(request: HttpRequest, row: SavedFilter) -> bool:
 
 
 def _usable(request: HttpRequest, pk: int) -> SavedFilter:
-    return get_object_or_404(SavedFilter.objects.usable_by(request.user), pk=pk)
+    user: Any = request.user
+    return get_object_or_404(SavedFilter.objects.usable_by(user), pk=pk)
 
 
 def _list_with(query: str) -> str:

@@ -53,7 +53,7 @@ def study_list(request: HttpRequest) -> HttpResponse:
     if not request.GET and (query := _first_query(request)):
         return redirect(f"{reverse('studies:list')}?{query}")
     form, after = StudySearchForm(request.GET), request.GET.get("after", "")
-    fragment = bool(request.htmx) and not request.htmx.history_restore_request
+    fragment = "HX-Request" in request.headers
     newest = 0 if after else newest_study()  # before the list is read: none is passed over
     context = {**_found(request, form, after), "newest": newest}
     if fragment and after:
@@ -123,10 +123,10 @@ def _frame(form: StudySearchForm) -> dict[str, Any]:
 
 def _surroundings(request: HttpRequest, form: StudySearchForm) -> dict[str, Any]:
     """What stands around the list whatever is searched."""
-    usable = SavedFilter.objects.usable_by(request.user)
+    user: Any = request.user
     return {
-        "filters": usable.select_related("owner"),
-        "default": DefaultFilter.objects.filter(user=request.user).first(),
+        "filters": SavedFilter.objects.usable_by(user).select_related("owner"),
+        "default": DefaultFilter.objects.filter(user=user).first(),
         "save_form": SaveFilterForm(initial={"query": form.query}),
         "may_share": can(request.user, Action.CREATE, Noun.STUDY_FILTER),
     }
@@ -142,7 +142,8 @@ def _may_act(request: HttpRequest) -> dict[str, bool]:
 
 
 def _first_query(request: HttpRequest) -> str:
-    chosen = DefaultFilter.objects.filter(user=request.user).select_related("filter").first()
+    user: Any = request.user
+    chosen = DefaultFilter.objects.filter(user=user).select_related("filter").first()
     return chosen.filter.query if chosen else ""
 
 
