@@ -36,6 +36,7 @@ from apps.dicom.scrubbing import MASK, scrubbed, shifted, telling_words, without
 REMOVED = "REMOVED"
 MOST_DAYS = 3650
 _LONGEST_SHOWN = 120
+_CODED = ("PatientName", "PatientID")  # of the object itself: the code stands there
 _REGISTERED = "1.2.840.10008."  # UIDs of the standard name nobody
 # Ends of keywords of UIDs that say what something is, not which one it is.
 _KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "ResourceUID")
@@ -121,9 +122,14 @@ class Deidentifier:
 
     def _walk(self, dataset: Dataset, run: _Run, path: str, *, inside_dummy: bool) -> None:
         for tag in list(dataset.keys()):
+            if tag.element == 0:  # the length of a group, which changes and nobody needs
+                del dataset[tag]
+                continue
             element = dataset[tag]
             here = f"{path}{element.keyword or element.tag}"
             action = self._action(dataset, element)
+            if here in _CODED:
+                action = Action.MAP
             if inside_dummy and action in (Action.KEEP, Action.CLEAN):
                 action = _inside_dummy(element)
             before = _shown(element)
@@ -170,7 +176,7 @@ class Deidentifier:
             del dataset[element.tag]
         elif element.VR == "SQ":
             self._sequence(action, element, run, path)
-        elif element.keyword in ("PatientName", "PatientID") and "." not in path:
+        elif path in _CODED:
             element.value = run.code
         elif action is Action.EMPTY:
             element.value = None if element.VR not in _BYTES_VRS else b""
