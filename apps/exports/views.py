@@ -32,6 +32,7 @@ from apps.studies.services.rendering import BusyError, thumbnail
 PAGE_SIZE = 50
 HELD_SHOWN = 24  # on one page: each with its picture
 SAMPLES_SHOWN = 20
+SMALL, LARGE = 512, 2048  # longest side of the picture of a held object
 
 
 @require_GET
@@ -120,10 +121,15 @@ def preview(request: HttpRequest, pk: int, instance: int) -> HttpResponse:
 
 @require_GET
 def picture(request: HttpRequest, pk: int, instance: int) -> HttpResponse:
-    """The picture of a held object."""
+    """The picture of a held object: one `frame`, and with `large` so that words can be read."""
     row = _instance(_export(request, pk), instance)
+    asked = request.GET.get("frame", "")
+    frame = int(asked) if asked.isdecimal() and len(asked) < 10 else 1
+    if not 1 <= frame <= max(row.frames, 1):
+        raise Http404
+    side = LARGE if "large" in request.GET else SMALL
     try:
-        made = thumbnail(row, width=512, height=512)
+        made = thumbnail(row, frame=frame, width=side, height=side)
     except BusyError:
         return HttpResponse(status=503, headers={"Retry-After": "2"})
     response = HttpResponse(made, content_type="image/jpeg")

@@ -107,6 +107,22 @@ def test_what_is_left_out_is_not_in_the_archive(
     assert dcmread(io.BytesIO(data)).Modality == "CT"
 
 
+def test_a_document_that_was_looked_at_stays_whole(ask: Ask, origin: Origin) -> None:
+    document = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1",
+        "EncapsulatedDocument": b"%PDF-1.7 ",
+        "DocumentTitle": "Letter",
+        "PixelData": None,
+        "Rows": None,
+        "Columns": None,
+    }
+    export = released(ask(store(ct_image(**document)), kind="anonymised"), origin)
+    (data,) = objects_of(opened(export))
+    sent = dcmread(io.BytesIO(data))
+    assert sent.EncapsulatedDocument.startswith(b"%PDF-1.7")
+    assert "Letter" not in str(sent)
+
+
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.80"])
 def test_regions_of_pixels_are_blanked(ask: Ask, origin: Origin, syntax: str) -> None:
     image = ct_image(Modality="US")

@@ -161,6 +161,7 @@ def test_held_objects_are_shown_decided_on_and_released(
     assert "2 objects are held back" in shown
     assert page("picture", export.pk, first.instance_id) in shown
     assert rita.get(page("picture", export.pk, first.instance_id)).content[:2] == b"\xff\xd8"
+    assert rita.get(page("picture", export.pk, first.instance_id) + "?frame=2").status_code == 404
     form = {"held": [first.pk, second.pk], f"{first.pk}-decision": "taken"}
     rita.post(page("decide", export.pk), {**form, f"{first.pk}-regions": "0 0 3 2; 1 1 1 1"})
     first.refresh_from_db()

@@ -108,7 +108,7 @@ def _nameless(
         dataset, syntax = _read(row, plain=bool(held and held.regions))
         if held and held.regions:
             blank(dataset, held.regions)
-        maker.apply(dataset, patient=patient_key(row.series.study), pixels_clean=held is not None)
+        maker.apply(dataset, patient=patient_key(row.series.study), looked_at=held is not None)
         body = encoded(dataset, implicit_vr=not explicit(syntax))
     except OSError:
         raise  # the file cannot be read: nothing is known of it
