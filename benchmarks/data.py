@@ -17,7 +17,7 @@ STUDIES = 8
 SERIES_LENGTH = 25
 ROOT_UID = f"{PYDICOM_ROOT_UID}999"
 FIRST_STUDY = {"large": 0, "small": 100}
-SINGLE_STUDY = 500
+SINGLE_STUDY, SINGLE_SERIES = 500, 600
 SIDE = 512
 
 
@@ -57,6 +57,22 @@ def one_study(kind: str, instances: int) -> tuple[str, list[Path]]:
         _write_whole(folder, [(0, _template(kind, 0), instances)], first=SINGLE_STUDY)
     found = sorted(folder.rglob("*.dcm"))
     return f"{ROOT_UID}.1000.{1000 + SINGLE_STUDY}", found
+
+
+def one_series(instances: int) -> tuple[str, str, list[Path]]:
+    """A series of so many CT images of 39 KB: the UIDs of study and series, and its files.
+
+    What differs between the slices of a scanner differs here: a dozen of 260 attributes.
+    """
+    folder = scratch() / "data" / f"series-{instances}-v{VERSION}"
+    study = f"{ROOT_UID}.1000.{1000 + SINGLE_SERIES}"
+    if not folder.exists():
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _write_series(partial, study, instances)
+        partial.rename(folder)
+    return study, f"{study}.1", sorted(folder.iterdir())
 
 
 def share_out(paths: list[Path], associations: int) -> list[list[Path]]:
@@ -118,6 +134,23 @@ def _write_study(folder: Path, template: Dataset, number: int, instances: int) -
         dataset.InstanceNumber = index + 1
         if dataset.Rows == SIDE:
             dataset.PixelData = _slice(noise)
+        dataset.save_as(folder / f"{index:05d}.dcm", enforce_file_format=True)
+
+
+def _write_series(folder: Path, study: str, instances: int) -> None:
+    dataset = _template("small", 0)
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{study}.1"
+    dataset.PatientName, dataset.PatientID = "Bench^Series", "BENCHSERIES"
+    for index in range(instances):
+        position = round(-312.5 + 0.625 * index, 3)
+        dataset.SOPInstanceUID = f"{study}.1.{index + 1}"
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.InstanceNumber, dataset.AcquisitionNumber = index + 1, 1 + index // 100
+        dataset.ContentTime = dataset.AcquisitionTime = f"10{index // 60:02d}{index % 60:02d}.125"
+        dataset.SliceLocation = str(position)
+        dataset.ImagePositionPatient = ["-158.135803", "-179.035797", str(position)]
+        dataset.XRayTubeCurrent, dataset.ExposureTime = 170 + index % 37, 500 + index % 3
+        dataset.WindowCenter, dataset.TableHeight = str(40 + index % 5), str(133.7 + index % 4)
         dataset.save_as(folder / f"{index:05d}.dcm", enforce_file_format=True)
 
 

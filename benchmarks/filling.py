@@ -4,6 +4,8 @@ Run with that department's environment: OPENPACS_HOME, DATABASE_URL.
 
     devices JSON                       let devices in, each with all rights
     studies COUNT INSTANCES TEMPLATE   made-up studies, each instance like the file TEMPLATE
+    session                            sign a radiologist in; prints the cookie
+    metadata keep|forget               the metadata of all series, made or thrown away
 """
 
 import hashlib
@@ -23,7 +25,16 @@ from django.db import connection, models, transaction
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
 django.setup()
 
-from apps.dicom.names import search_form  # noqa: E402 - Django is set up first
+from django.conf import settings  # noqa: E402 - Django is set up first
+from django.contrib.auth import login  # noqa: E402
+from django.contrib.auth.models import Group  # noqa: E402
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.http import HttpRequest  # noqa: E402
+
+from apps.accounts.models import Role, User  # noqa: E402
+from apps.dicom.names import search_form  # noqa: E402
+from apps.dicomweb.metadata import keep_metadata  # noqa: E402
+from apps.dicomweb.models import SeriesMetadata  # noqa: E402
 from apps.studies.models import Instance, Series, Study  # noqa: E402
 from apps.studies.services.incoming import Incoming, read_incoming  # noqa: E402
 from apps.worklist.models import Device  # noqa: E402
@@ -67,6 +78,23 @@ def add_studies(count: str, instances: str, template: str) -> None:
             cursor.execute("CHECKPOINT")
         else:
             cursor.execute("ANALYZE")
+
+
+def add_session() -> None:
+    user, _ = User.objects.get_or_create(username="bench")
+    user.groups.set(Group.objects.filter(name=Role.RADIOLOGIST))
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    sys.stdout.write(f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}")
+
+
+def metadata(what: str) -> None:
+    SeriesMetadata.objects.all().delete()
+    if what == "keep":
+        for row in Series.objects.select_related("study"):
+            keep_metadata(row, "/dicom-web")
 
 
 class Filling:
@@ -166,6 +194,8 @@ def _copy(model: type[models.Model], rows: Iterable[models.Model]) -> None:
 WHAT: dict[str, Callable[..., None]] = {
     "devices": add_devices,
     "studies": add_studies,
+    "session": add_session,
+    "metadata": metadata,
 }
 
 

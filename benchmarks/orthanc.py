@@ -70,6 +70,9 @@ class Orthanc:
             "HttpPort": self.http_port,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
+            # What suits it best, and is not what every version of it does by itself.
+            "KeepAlive": True,
+            "TcpNoDelay": True,
             # Anybody may do anything: it is spared the checks that openpacs makes.
             "DicomAlwaysAllowFind": True,
             "DicomAlwaysAllowGet": True,

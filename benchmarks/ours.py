@@ -42,6 +42,7 @@ class Openpacs:
         self.home, self.prepared = folder / "home", folder / "prepared"
         self.database = database
         self.log = folder / "department.log"
+        self.http_port = 0
 
     def prepare(self) -> None:
         """Migrate an empty department and let the benchmark's devices in, once."""
@@ -71,6 +72,7 @@ class Openpacs:
             self.renew()
         environment = self.environment(self.home, self.database)
         port, *others = {free_port() for _ in range(10)}
+        self.http_port = others[0]
         environment |= {
             "OPENPACS_DICOM_PORT": str(port),
             "OPENPACS_HTTP_PORT": str(others[0]),

@@ -110,7 +110,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.SessionUserMiddleware",
     "apps.accounts.middleware.SessionLimitMiddleware",
     "apps.accounts.middleware.SignInMiddleware",
     "apps.accounts.middleware.OwnPasswordMiddleware",
@@ -295,6 +295,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:login"
 SESSION_IDLE_SECONDS = env.int("OPENPACS_SESSION_IDLE", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("OPENPACS_SESSION_ABSOLUTE", default=12 * 3600)
+SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 AXES_VERBOSE = False

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.accounts.access import public, signed_in
 from apps.accounts.views import home
+from apps.dicomweb.urls import wado_uri
 from openpacs.health_page import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("worklist/", include("apps.worklist.urls")),
     path("viewer/", include("apps.viewer.urls")),
     path("dicom-web/", include("apps.dicomweb.urls")),
+    wado_uri,
     path("studies/", include("apps.studies.urls")),
     path("exports/", include("apps.exports.urls")),
     path("quality/", include("apps.quality.urls")),

@@ -14,7 +14,7 @@ from apps.accounts.navigation import ENTRIES, FIRST_PAGES
 from apps.accounts.policy import Action, Noun, can, noun_of
 from tests.factories import make_user
 
-PROGRAMS = "dicom-web/"
+PROGRAMS = ("dicom-web/", "wado")
 
 
 def walk(

@@ -5,18 +5,44 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import logout
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user, logout
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-PROGRAM_PATHS = ("/dicom-web/",)
+PROGRAM_PATHS = ("/dicom-web/", "/wado")
+SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 
 # Where somebody who must choose a password may still go.
 WAYS_OUT = {"accounts:password_change", "accounts:logout", "accounts:login"}
+
+
+class SessionUserMiddleware(AuthenticationMiddleware):
+    """Django's, which takes the user that was read with the session (see `sessions`)."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]
+
+
+def _user_of(request: HttpRequest) -> Any:
+    """Where anything is unusual, Django finds out what."""
+    session = request.session
+    proof = session.get(HASH_SESSION_KEY, "")
+    person = getattr(session, "person", None)
+    if (
+        person is not None
+        and person.is_active
+        and session.get(BACKEND_SESSION_KEY) == SIGNED_IN_BY
+        and constant_time_compare(proof, person.get_session_auth_hash())
+    ):
+        return person
+    return get_user(request)
 
 
 class SessionLimitMiddleware:

@@ -1,5 +1,6 @@
 """People who sign in, and the roles they hold (a role is a Django group)."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -18,6 +19,9 @@ class Role(models.TextChoices):
     PACS_ADMINISTRATOR = "pacs-administrator", _("PACS administrator")
     SYSTEM_ADMINISTRATOR = "system-administrator", _("System administrator")
     AUDITOR = "auditor", _("Auditor")
+
+
+_ROLES: dict[str | None, Role] = {role.value: role for role in Role}
 
 
 class User(AbstractUser):
@@ -45,9 +49,12 @@ class User(AbstractUser):
     def roles(self) -> frozenset[Role]:
         """The roles held, read once per loaded user."""
         if not hasattr(self, "_roles"):
-            names = set(self.groups.values_list("name", flat=True)) if self.pk else set()
-            self._roles = frozenset(role for role in Role if role.value in names)
+            self.remember_roles(self.groups.values_list("name", flat=True) if self.pk else ())
         return self._roles
+
+    def remember_roles(self, names: Iterable[str | None]) -> None:
+        """Take these groups' names for the roles held, as they were just read."""
+        self._roles = frozenset(_ROLES[name] for name in names if name in _ROLES)
 
     @property
     def person_name(self) -> str:

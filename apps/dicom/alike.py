@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from apps.dicom.header import explicit, spans
+from apps.dicom.header import Element, explicit, spans
 from apps.dicom.json import Reader
 
 PATTERNS = 4  # kept at a time: localizers among slices, two echoes in turn
@@ -52,36 +52,34 @@ class Kind:
 Quick = Callable[[bytes], bytes | None]  # JSON of the values of an element; None: ask the reader
 
 
-@dataclass
+@dataclass(slots=True)
 class _Varying:
     """An element of which only the tag, and its VR where it says one, is the same."""
 
-    head: bytes
+    raw: bytes  # what is the same
     tag: int
-    offset: int  # of the value, from the start of the element
     quick: Quick | None
+    front: bytes  # of its text
     known: dict[bytes, bytes] = field(default_factory=dict)  # values seen: their text
 
-    @property
-    def front(self) -> bytes:
-        return b'"%08X":{"vr":"%b","Value":[' % (self.tag, self.head[4:])
 
-
-@dataclass
+@dataclass(slots=True)
 class _Run:
     """Elements that were the same so far: their bytes and their text, each and together.
 
-    `marked`: it is one element, which holds the mark that stands for the instance.
+    `around`: the text of the only element, in pieces between which the address belongs.
     """
 
     parts: list[tuple[int, bytes, bytes]]
-    marked: bool = False
+    around: list[bytes]
     raw: bytes = b""
     text: bytes = b""
+    length: int = 0
 
     def __post_init__(self) -> None:
         self.raw = b"".join(raw for _, raw, _ in self.parts)
         self.text = b"".join(text for _, _, text in self.parts)
+        self.length = len(self.raw)
 
 
 class AlikeHeaders:
@@ -97,9 +95,15 @@ class AlikeHeaders:
 
         Raises UnlikeError, WalkError, struct.error.
         """
+        try:
+            return self._write(data, kind, address.encode())
+        except IndexError:
+            raise UnlikeError("a header that ends within an element") from None
+
+    def _write(self, data: bytes, kind: Kind, address: bytes) -> bytes:
         patterns = self._patterns.setdefault(kind, [])
         for number, pattern in enumerate(patterns):
-            made = pattern.write(data, address.encode())
+            made = pattern.write(data, address)
             if made is not None:
                 if number:
                     patterns.insert(0, patterns.pop(number))
@@ -107,7 +111,7 @@ class AlikeHeaders:
         pattern = _Pattern(data, kind, self._mark)
         patterns.insert(0, pattern)
         del patterns[PATTERNS:]
-        made = pattern.write(data, address.encode())
+        made = pattern.write(data, address)
         if made is None:
             raise UnlikeError("a header that does not fit its own pattern")
         return made
@@ -131,32 +135,38 @@ class _Pattern:
 
     def write(self, data: bytes, address: bytes) -> bytes | None:
         """The JSON object; None where this header is built in another way."""
-        made: list[bytes] = []
-        position, number = 0, 0
-        while number < len(self._steps):
-            step = self._steps[number]
-            if isinstance(step, _Run):
+        while True:
+            made, position = [b"{"], 0
+            for number, step in enumerate(self._steps):
                 if not data.startswith(step.raw, position):
-                    if not self._split(number, step, data, position):
-                        return None
-                    continue
-                position += len(step.raw)
-                made.append(step.text.replace(self._mark, address) if step.marked else step.text)
-            else:
-                if not data.startswith(step.head, position):
+                    if isinstance(step, _Run) and self._split(number, step, data, position):
+                        break  # begin anew with what was learned
                     return None
-                text, position = self._vary(step, data, position, address)
+                if isinstance(step, _Run):
+                    position += step.length
+                    made.append(address.join(step.around) if step.around else step.text)
+                    continue
+                # What stands here for each varying attribute of each header: kept short.
+                end = position + 8 + data[position + 6] + (data[position + 7] << 8)
+                text = step.known.get(data[position + 8 : end])
+                if text is None:
+                    text, end = self._vary(step, data, position, end, address)
                 made.append(text)
-            number += 1
-        return b"{" + b"".join(made)[:-1] + b"}" if position == len(data) else None
+                position = end
+            else:
+                break
+        if position != len(data):
+            return None
+        return b"".join(made)[:-1] + b"}"
 
-    def _runs(self, parts: list[tuple[int, bytes, bytes]]) -> list[_Run | _Varying]:
-        """Elements that hold the mark apart, so that it is looked for in few bytes."""
+    def _runs(self, parts: list[tuple[int, bytes, bytes]]) -> "list[_Run | _Varying]":
+        """Elements that hold the mark apart, so that the address is put into few bytes."""
         grouped = itertools.groupby(parts, key=lambda part: self._mark in part[2])
         runs: list[_Run | _Varying] = []
         for marked, group in grouped:
             held = list(group)
-            runs += [_Run([one], marked=True) for one in held] if marked else [_Run(held)]
+            runs += [_Run([one], one[2].split(self._mark)) for one in held] if marked else []
+            runs += [] if marked else [_Run(held, [])]
         return runs
 
     def _parts(self, data: bytes, kind: Kind) -> list[tuple[int, bytes, bytes]]:
@@ -166,13 +176,11 @@ class _Pattern:
         for element, end in spans(data, 0, len(data), explicit_vr=self._explicit):
             if parts and element.tag <= parts[-1][0]:
                 raise UnlikeError("elements out of order")
-            text = b""
+            text = self._text(element, data)
             if element.tag in emptied:
                 vr = emptied[element.tag] or self._reader.vr_of(element)
                 uri = self._bulk_uri(f"{element.tag:08X}")
                 text = _member(element.tag, {"vr": vr, "BulkDataURI": uri})
-            elif element.tag & 0xFFFF:  # PS3.18 F.2.2: no group lengths
-                text = _member(element.tag, self._reader.read(element, len(data)))
             parts.append((element.tag, data[element.start : end], text))
         tags = {tag for tag, _, _ in parts}
         if not tags >= _NEEDED or tags & {tag for tag, _ in kind.added}:
@@ -182,49 +190,43 @@ class _Pattern:
 
     def _split(self, number: int, run: _Run, data: bytes, position: int) -> bool:
         """Let the first element that differs vary; False where it is not the same attribute."""
+        if run.around:
+            return False
         index = 0
         while data.startswith(run.parts[index][1], position):
             position += len(run.parts[index][1])
             index += 1
         tag, raw, _ = run.parts[index]
         head = raw[: 6 if self._explicit else 4]
-        if run.marked or _governs(tag) or not data.startswith(head, position):
+        if _governs(tag) or not data.startswith(head, position):
             return False
-        short = self._explicit and head[4:] not in _LONG_VRS
-        offset = 8 if short or not self._explicit else 12
-        quick = _QUICK.get(head[4:]) if short else None
-        varying = _Varying(head, tag, offset, quick)
+        quick = _QUICK.get(head[4:]) if tag & 0xFFFF else None
+        varying = _Varying(head, tag, quick, b'"%08X":{"vr":"%b","Value":[' % (tag, head[4:]))
         around = [run.parts[:index], run.parts[index + 1 :]]
-        before, after = ([_Run(parts)] if parts else [] for parts in around)
+        before, after = ([_Run(parts, [])] if parts else [] for parts in around)
         self._steps[number : number + 1] = [*before, varying, *after]
         return True
 
     def _vary(
-        self, step: _Varying, data: bytes, position: int, address: bytes
+        self, step: _Varying, data: bytes, position: int, end: int, address: bytes
     ) -> tuple[bytes, int]:
-        """The text of a varying element, and where it ends."""
-        start = position + step.offset
-        if step.quick is None:
-            return self._read(step, data, position, address)
-        end = start + data[position + 6] + (data[position + 7] << 8)
-        raw = data[start:end]
-        text = step.known.get(raw)
-        if text is None:
-            values = step.quick(raw) if end <= len(data) else None
-            if values is None:
-                return self._read(step, data, position, address)
-            text = step.front + values + b"]},"
-            if len(step.known) < REMEMBERED:
-                step.known[raw] = text
-        return text, end
-
-    def _read(
-        self, step: _Varying, data: bytes, position: int, address: bytes
-    ) -> tuple[bytes, int]:
+        """The text of a varying element, and where it ends; `end` holds for short ones."""
+        if step.quick and end <= len(data):
+            raw = data[position + 8 : end]
+            if values := step.quick(raw):
+                text = step.front + values + b"]},"
+                if len(step.known) < REMEMBERED:
+                    step.known[raw] = text
+                return text, end
         element, end = next(spans(data, position, len(data), explicit_vr=self._explicit))
         self._reader.buffer = data
-        text = _member(step.tag, self._reader.read(element, len(data)))
-        return text.replace(self._mark, address), end
+        return self._text(element, data).replace(self._mark, address), end
+
+    def _text(self, element: Element, data: bytes) -> bytes:
+        """An attribute as a member of the object; PS3.18 F.2.2: no group lengths."""
+        if not element.tag & 0xFFFF:
+            return b""
+        return _member(element.tag, self._reader.read(element, len(data)))
 
 
 def _governs(tag: int) -> bool:

@@ -5,6 +5,7 @@ given to pydicom once more before anybody calls a file unreadable. Either way th
 is a `Header`: raw values of the top level and the bytes up to the pixel data.
 """
 
+import functools
 import io
 import struct
 import warnings
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from apps.dicom.charsets import decode
@@ -330,7 +332,19 @@ def _implicit_run(buffer: Buffer, position: int, end: int, values: dict[int, byt
 
 
 def _is_bulk(element: Element) -> bool:
-    return BULK_BYTES < element.length < UNDEFINED and (not element.vr or element.vr in _BULK_VRS)
+    if not BULK_BYTES < element.length < UNDEFINED:
+        return False
+    return element.vr in _BULK_VRS if element.vr else _may_be_bulk(element.tag)
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_be_bulk(tag: int) -> bool:
+    """In implicit VR: is the attribute of such a VR, or one that nobody knows?"""
+    try:
+        known = dictionary_VR(tag)
+    except KeyError:
+        return True
+    return any(vr.encode() in _BULK_VRS for vr in known.split(" or "))
 
 
 def _emptied(element: Element) -> bytes:

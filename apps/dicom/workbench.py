@@ -36,6 +36,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "film": jobs.film,
     "poster": jobs.poster,
     "sign": jobs.sign,
+    "repack": jobs.repack,
     "report": jobs.report,
     "confinement": _confinement,
 }

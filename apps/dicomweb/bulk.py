@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from apps.dicom.header import NOT_IN_FILE, WalkError, explicit
 from apps.dicom.json import find_value
-from apps.dicomweb.metadata import instance_texts
+from apps.dicomweb.metadata import instance_text
 from apps.dicomweb.negotiation import OCTETS
 from apps.dicomweb.parts import Part, held_part, stored_part
 from apps.studies.models import Instance
@@ -50,8 +50,7 @@ def bulk_part(instance: Instance, path: str, location: str = "") -> Part:
 
 def bulk_locations(instance: Instance, root: str) -> Iterator[tuple[str, str]]:
     """Path and address of every value that the metadata of an instance point to."""
-    (text,) = instance_texts([instance], instance.series, root)
-    yield from _pointed_to(orjson.loads(text))
+    yield from _pointed_to(orjson.loads(instance_text(instance, root)))
 
 
 def _pointed_to(dataset: dict[str, dict[str, object]]) -> Iterator[tuple[str, str]]:

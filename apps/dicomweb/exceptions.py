@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.dicom.header import UnreadableError
 from apps.dicom.keys import BadKeyError
+from apps.studies.patience import TooMuchAsked
 from apps.studies.services.rendering import BusyError, NotRenderableError
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ STATUS: dict[type[Exception], int] = {
     NotAcceptableError: 406,
     GoneError: 410,
     RequestDataTooBig: 413,
+    TooMuchAsked: 413,
     UnsupportedMediaError: 415,
     NotRenderableError: 422,
     UnreadableError: 500,

@@ -1,9 +1,10 @@
 """Metadata of instances as DICOM JSON; those of a quiet series are kept compressed."""
 
+import itertools
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import orjson
 import zstandard
@@ -21,10 +22,6 @@ from apps.studies.services import corrected_header, header_json
 FORMAT = 1  # of what is made here: another number makes everything kept anew
 AT_ONCE = 100  # instances held in memory
 _LEVEL = 6
-_COLUMNS = (
-    *("pk", "series_id", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid"),
-    *("rows", "pixel_vr", "header", "bulk_table", "overlay", "source"),
-)
 
 
 def state(series: Series) -> str:
@@ -59,12 +56,27 @@ def keep_metadata(series: Series, root: str) -> bool:
     return True
 
 
+class Row(NamedTuple):
+    """What the metadata of an instance are made of, as columns of its row."""
+
+    pk: int
+    series_id: int
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    rows: int | None
+    pixel_vr: str
+    header: bytes
+    bulk_table: list[list[Any]]
+    overlay: int
+    source: str
+
+
 def series_json(series: Series, root: str) -> Iterator[bytes]:
     """The metadata of a series as a JSON array, in pieces of `AT_ONCE` instances."""
-    write = _writer(series, root)
     before, pieces = b"[", list[bytes]()
-    for row in series_instances(series):
-        pieces.append(write(row))
+    for text in series_texts(series, root):
+        pieces.append(text)
         if len(pieces) == AT_ONCE:
             yield before + b",".join(pieces)
             before, pieces = b",", []
@@ -73,36 +85,41 @@ def series_json(series: Series, root: str) -> Iterator[bytes]:
     yield b"[]" if before == b"[" and not pieces else b"]"
 
 
-def series_instances(series: Series) -> Iterator[Instance]:
-    """The instances of a series with what their metadata are made of, a few at a time."""
-    return series.instances.only(*_COLUMNS).iterator(chunk_size=AT_ONCE)
+def series_texts(series: Series, root: str) -> Iterator[bytes]:
+    """The metadata of the instances of a series, each a JSON object."""
+    rows = series.instances.values_list(*Row._fields).iterator(chunk_size=AT_ONCE)
+    return map(_writer(series, root), itertools.starmap(Row, rows))
 
 
-def instance_texts(rows: Iterable[Instance], series: Series, root: str) -> Iterator[bytes]:
-    """The metadata of instances of one series, each a JSON object."""
-    return map(_writer(series, root), rows)
+def instance_text(instance: Instance, root: str) -> bytes:
+    """The metadata of an instance as a JSON object."""
+    row = Row(*(getattr(instance, name) for name in Row._fields))
+    return _writer(instance.series, root)(row)
 
 
-def _writer(series: Series, root: str) -> Callable[[Instance], bytes]:
+def _writer(series: Series, root: str) -> Callable[[Row], bytes]:
+    """Writes one instance of the series after the other."""
     alike, decompressor = AlikeHeaders(), zstandard.ZstdDecompressor()
     kinds: dict[tuple[Any, ...], Kind] = {}
-    study_uid, series_uid = series.study.study_instance_uid, series.series_instance_uid
+    above = instance_address(root, series.study.study_instance_uid, series.series_instance_uid, "")
 
-    def write(row: Instance) -> bytes:
-        address = instance_address(root, study_uid, series_uid, row.sop_instance_uid)
-        emptied = tuple((tag, vr) for tag, vr, _, _ in row.bulk_table)
+    def write(row: Row) -> bytes:
+        address = above + row.sop_instance_uid
+        emptied = tuple((tag, vr) for tag, vr, _, _ in row.bulk_table) if row.bulk_table else ()
         key = (row.transfer_syntax_uid, row.rows and row.pixel_vr, emptied)
         kind = kinds.get(key) or kinds.setdefault(key, _kind(row, emptied, alike.bulk))
         try:
             data = decompressor.decompress(row.header)
-            return alike.write(corrected_header(row, data), kind, address)
+            if row.overlay:
+                data = corrected_header(Instance(**row._asdict()), data)
+            return alike.write(data, kind, address)
         except (UnlikeError, WalkError, struct.error):
             return orjson.dumps(_by_itself(row, series, address))
 
     return write
 
 
-def _kind(row: Instance, emptied: tuple[tuple[int, str], ...], bulk: Callable[[str], str]) -> Kind:
+def _kind(row: Row, emptied: tuple[tuple[int, str], ...], bulk: Callable[[str], str]) -> Kind:
     return Kind(
         row.transfer_syntax_uid,
         emptied,
@@ -110,17 +127,17 @@ def _kind(row: Instance, emptied: tuple[tuple[int, str], ...], bulk: Callable[[s
     )
 
 
-def _added(row: Instance, bulk: Callable[[str], str]) -> JsonDataset:
+def _added(row: Row, bulk: Callable[[str], str]) -> JsonDataset:
     """What is said of an instance beside its header."""
     made: JsonDataset = {"00083002": {"vr": "UI", "Value": [row.transfer_syntax_uid]}}
-    if tag := pixel_tag(row):
+    if tag := pixel_tag(row.rows, row.pixel_vr):
         made[tag] = {"vr": row.pixel_vr, "BulkDataURI": bulk(tag)}
     return made
 
 
-def _by_itself(row: Instance, series: Series, address: str) -> JsonDataset:
+def _by_itself(row: Row, series: Series, address: str) -> JsonDataset:
     """For headers that are odd: with repeated or unordered elements, or without UIDs."""
-    made = header_json(row, lambda path: f"{address}/bulkdata/{path}")
+    made = header_json(Instance(**row._asdict()), lambda path: f"{address}/bulkdata/{path}")
     made.setdefault("0020000D", {"vr": "UI", "Value": [series.study.study_instance_uid]})
     made.setdefault("0020000E", {"vr": "UI", "Value": [series.series_instance_uid]})
     made |= _added(row, lambda path: f"{address}/bulkdata/{path}")

@@ -59,6 +59,11 @@ class Choice:
 def accepted(request: HttpRequest) -> list[Range]:
     """The acceptable ranges, best first; `?accept=` goes before the header (PS3.18 8.3.3.1)."""
     text = request.GET.get("accept") or request.headers.get("Accept") or "*/*"
+    return ranges_of(text)
+
+
+def ranges_of(text: str) -> list[Range]:
+    """Acceptable ranges as an Accept header lists them, best first."""
     ranges = [_range(one) for one in _split(text)]
     return sorted((one for one in ranges if one.quality > 0), key=lambda one: -one.quality)
 
@@ -83,7 +88,7 @@ def choose_for_files(request: HttpRequest, stored: Iterable[str], *, single: boo
         target = one.transfer_syntax or EXPLICIT_LITTLE
         if multipart is None or not one.covers(DICOM):
             continue
-        if target == STORED or all(_can_become(syntax, target) for syntax in syntaxes):
+        if target == STORED or all(can_become(syntax, target) for syntax in syntaxes):
             return Choice(DICOM, multipart, target)
     raise NotAcceptableError(
         f'Available as multipart/related; type="{DICOM}"; transfer-syntax=*, which is '
@@ -132,13 +137,14 @@ def _form(one: Range, *, single: bool) -> bool | None:
     return False if single else None
 
 
-def _can_become(stored: str, target: str) -> bool:
+def can_become(stored: str, target: str) -> bool:
+    """Is an object in one transfer syntax to be had in another?"""
     readable = stored in DECODABLE or stored in NATIVE
     return stored == target or (target in TARGETS and readable)
 
 
 def _reachable(stored: set[str]) -> set[str]:
-    return {target for target in TARGETS if all(_can_become(one, target) for one in stored)}
+    return {target for target in TARGETS if all(can_become(one, target) for one in stored)}
 
 
 def _frame_syntax(media_type: str, asked: str, stored: str) -> str:

@@ -29,11 +29,9 @@ _PLAIN = NATIVE | DEFLATED | {EXPLICIT_BIG}
 workshop = Workshop()
 
 
-def pixel_tag(instance: Instance) -> str:
-    """The tag of its pixel data; empty where it has none."""
-    if not instance.rows or not instance.pixel_vr:
-        return ""
-    return _FLOAT_TAGS.get(instance.pixel_vr, "7FE00010")
+def pixel_tag(rows: int | None, pixel_vr: str) -> str:
+    """The tag of the pixel data of an instance with these columns; empty where it has none."""
+    return _FLOAT_TAGS.get(pixel_vr, "7FE00010") if rows and pixel_vr else ""
 
 
 def file_part(instance: Instance, transfer_syntax: str, location: str = "") -> Part:

@@ -1,68 +1,160 @@
-"""A QIDO-RS address as matching keys (PS3.18 8.3.4 and 10.6)."""
+"""A QIDO-RS address as a question to the index (PS3.18 8.3.4 and 10.6.1)."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from string import hexdigits
+from typing import cast
 
 from django.http import QueryDict
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
-from apps.dicom.keys import Key, Terms, keyword_vr, make_key
+from apps.dicom.keys import Key, Matching, Terms, keyword_vr, make_key
+from apps.dicom.projecting import Wanted, reserves
 from apps.dicomweb.exceptions import BadRequestError
+from apps.studies.datasets import PATIENT_COUNTS, Level, below
+from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 
 MAX_LIMIT = 1000
-_OWN = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept"})
+MAX_DEPTH = 8
+SEARCHED = frozenset([*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS])
+PARAMETERS = ("limit", "offset", "fuzzymatching", "includefield", "accept")
+# What answers say about themselves or count: never asked for.
+_SAID = frozenset({0x00080005, 0x00080052, 0x00080054, 0x00080056, 0x00081190, *PATIENT_COUNTS})
 # Values of these are lists when written with commas; names may hold commas.
 _LISTED = frozenset({"UI", "CS"})
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+
+Path = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Query:
-    keys: list[Key]
+    """What an address asks for.
+
+    `wanted`: attributes to be answered beside those that the index has; `everything`: all that
+    the stored headers have.
+    """
+
+    level: Level
+    keys: Sequence[Key]
+    wanted: Sequence[Wanted]
+    everything: bool
     limit: int
     offset: int
     terms: Terms
 
 
-def parse_query(address: QueryDict, known: Iterable[Mapping[str, object]], **fixed: str) -> Query:
+@dataclass(frozen=True)
+class Asked:
+    """A matching key of the address, `name` as it was written there."""
+
+    name: str
+    path: Path
+    key: Key
+
+    @property
+    def is_compared(self) -> bool:
+        return self.key.matching is not Matching.UNIVERSAL
+
+
+def parse_query(address: QueryDict, level: Level, **fixed: str) -> Query:
     """Keys of the address and of the path (`fixed`); raises BadRequestError, BadKeyError."""
-    names = {keyword for table in known for keyword in table}
-    keys: dict[str, list[str]] = {}
-    unknown: list[str] = []
-    for name, values in address.lists():
-        if name.lower() in _OWN:
-            continue
-        keyword = _keyword(name)
-        if keyword in names:
-            keys.setdefault(keyword, []).extend(_values(keyword, values))
-        else:
-            unknown.append(name)
-    if unknown:
-        raise BadRequestError(f"Unknown or not searchable: {', '.join(sorted(unknown))}")
-    _check_included(address.getlist("includefield"))
-    made = [make_key([keyword], values) for keyword, values in keys.items()]
-    made += [make_key([keyword], [value]) for keyword, value in fixed.items()]
+    asked = _asked(address)
+    _check(asked, level, fixed)
+    included = [name for value in address.getlist("includefield") for name in value.split(",")]
+    fields = [_included(name) for name in included if name and name.lower() != "all"]
+    own = [one.path for one in asked if one.path[0] not in below(level)]
+    keys = [one.key for one in asked]
     return Query(
-        made,
-        min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
-        _count(address, "offset", 0),
-        Terms(fuzzy=address.get("fuzzymatching", "").lower() == "true"),
+        level=level,
+        keys=keys + [make_key([keyword], [value]) for keyword, value in fixed.items()],
+        wanted=wanted_of([*own, *fields]),
+        everything=any(name.lower() == "all" for name in included),
+        limit=min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
+        offset=_count(address, "offset", 0),
+        terms=Terms(fuzzy=_flag(address, "fuzzymatching")),
     )
 
 
-def _keyword(name: str) -> str:
-    """The keyword of a keyword or of eight hexadecimal digits; empty for anything else."""
-    if _is_tag(name):
-        return keyword_for_tag(int(name, 16))
-    return name if tag_for_keyword(name) is not None else ""
+def path_of(name: str) -> Path | None:
+    """Keywords or tags with dots between them; None for what names no attribute."""
+    steps = [_step(one) for one in name.split(".")]
+    if len(steps) > MAX_DEPTH or None in steps:
+        return None
+    path = cast("Path", tuple(steps))
+    # Makers may have sequences that no dictionary knows.
+    return path if all(_vr(tag) == "SQ" or tag >> 16 & 1 for tag in path[:-1]) else None
 
 
-def _is_tag(name: str) -> bool:
-    return len(name) == 8 and all(char in hexdigits for char in name)
+def wanted_of(paths: Iterable[Path]) -> list[Wanted]:
+    """Paths as a tree; a sequence that is also named as a whole is wanted whole."""
+    below_: dict[int, list[Path]] = {}
+    for path in paths:
+        below_.setdefault(path[0], []).append(path[1:])
+    return [
+        Wanted(tag, _vr(tag), tuple(wanted_of(rest)) if all(rest) else None)
+        for tag, rest in sorted(below_.items())
+    ]
 
 
-def _values(keyword: str, values: list[str]) -> list[str]:
-    listed = keyword_vr(keyword) in _LISTED
+def _asked(address: QueryDict) -> list[Asked]:
+    """Every matching key; raises BadRequestError that names all unknown ones."""
+    found: dict[Path, tuple[str, list[str]]] = {}
+    unknown: list[str] = []
+    for name, values in address.lists():
+        if name.lower() in PARAMETERS:
+            continue
+        path = path_of(name)
+        if path is None or path[0] in _SAID or path[0] >> 16 in (0, 2) or reserves(path[-1]):
+            unknown.append(name)
+        else:
+            found.setdefault(path, (name, []))[1].extend(_values(path, values))
+    if unknown:
+        raise BadRequestError(f"Unknown or not searchable: {', '.join(sorted(unknown))}")
+    return [Asked(name, path, _key(path, values)) for path, (name, values) in found.items()]
+
+
+def _key(path: Path, values: list[str]) -> Key:
+    key = make_key([_name(tag) for tag in path], values, vr=_vr(path[-1]))
+    if key.vr == "SQ" and key.matching is not Matching.UNIVERSAL:
+        raise BadRequestError(f"{key.name}: a sequence; name an attribute of it after a dot")
+    return key
+
+
+def _check(asked: Sequence[Asked], level: Level, fixed: Mapping[str, str]) -> None:
+    """What the index does not know is looked up in stored headers: of few objects only."""
+    if twice := [one.name for one in asked if one.key.name in fixed]:
+        raise BadRequestError(f"Named by the path already: {', '.join(twice)}")
+    compared = [one for one in asked if one.is_compared]
+    unknown = [one for one in compared if one.key.name not in SEARCHED]
+    if lower := [one.name for one in unknown if one.path[0] in below(level)]:
+        raise BadRequestError(f"Not searchable at this level: {', '.join(lower)}")
+    if unknown and not fixed and len(unknown) == len(compared):
+        raise BadRequestError(
+            f"{', '.join(one.name for one in unknown)}: not in the index, so that every stored "
+            "header would have to be read; ask together with a key that is, such as PatientID, "
+            "StudyDate or Modality"
+        )
+
+
+def _step(name: str) -> int | None:
+    if _TAG.fullmatch(name):
+        return int(name, 16)
+    return tag_for_keyword(name) or None
+
+
+def _name(tag: int) -> str:
+    return keyword_for_tag(tag) or f"{tag:08X}"
+
+
+def _vr(tag: int) -> str:
+    """The dictionary's VR."""
+    keyword = keyword_for_tag(tag)
+    return keyword_vr(keyword) if keyword else "UN"
+
+
+def _values(path: Path, values: list[str]) -> list[str]:
+    listed = _vr(path[-1]) in _LISTED
     parts: list[str] = []
     for value in values:
         text = value.replace(",", "\\") if listed else value
@@ -70,19 +162,24 @@ def _values(keyword: str, values: list[str]) -> list[str]:
     return parts
 
 
-def _check_included(values: list[str]) -> None:
-    """Every indexed attribute is answered anyway; a field that does not exist is an error."""
-    names = [name for value in values for name in value.split(",") if name]
-    last = {name: name.rpartition(".")[2] for name in names if name.lower() != "all"}
-    wrong = [name for name, end in last.items() if not (_is_tag(end) or _keyword(end))]
-    if wrong:
-        raise BadRequestError(f"includefield: no such attribute: {', '.join(wrong)}")
+def _included(name: str) -> Path:
+    path = path_of(name)
+    if path is None:
+        raise BadRequestError(f"includefield: no such attribute: {name}")
+    return path
+
+
+def _flag(address: QueryDict, name: str) -> bool:
+    text = address.get(name, "").lower()
+    if text not in ("", "true", "false"):
+        raise BadRequestError(f"{name}: neither true nor false")
+    return text == "true"
 
 
 def _count(address: QueryDict, name: str, default: int) -> int:
     text = address.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or len(text) > 9:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise BadRequestError(f"{name}: not a number")
     return int(text)

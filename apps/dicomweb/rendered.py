@@ -15,10 +15,11 @@ from apps.dicomweb.negotiation import Choice, accepted
 from apps.dicomweb.parts import Part, held_part, stored_part
 from apps.studies.models import Instance
 from apps.studies.services import rendering
-from apps.studies.services.forms import Form, form_of, video_spans, video_type
+from apps.studies.services.forms import Form, form_of, is_mp4, is_mpeg2, video_spans
 
-MP4, PDF, HTML, TEXT = "video/mp4", "application/pdf", "text/html", "text/plain"
-EVERY = (JPEG, PNG, GIF, MP4, PDF, HTML, TEXT)
+MP4, MPEG, PDF = "video/mp4", "video/mpeg", "application/pdf"
+HTML, TEXT = "text/html", "text/plain"
+EVERY = (JPEG, PNG, GIF, MP4, MPEG, PDF, HTML, TEXT)
 _FILMS = (GIF, MP4)
 _DOCUMENT = "00420011"
 _CHARSET = "; charset=utf-8"
@@ -55,7 +56,7 @@ def offered(target: Target) -> list[str]:
     if form == Form.IMAGE:
         return [JPEG, PNG, GIF, *([MP4] if len(target.as_film) > 1 else [])]
     if form == Form.VIDEO:
-        return [video_type(row)]
+        return [MPEG if is_mpeg2(row) else MP4]
     return {Form.PDF: [PDF], Form.REPORT: [HTML, TEXT]}.get(form, [])
 
 
@@ -84,7 +85,7 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
     row, kind = target.instance, options.media_type
     form = form_of(row)
     if form == Form.VIDEO:
-        return [stored_part(row.file_name, video_spans(row), kind)]
+        return [_video_part(row, kind)]
     if form == Form.PDF:
         part = bulk_part(row, _DOCUMENT)
         return [Part(PDF, part.length, part.read)]
@@ -95,6 +96,14 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
         return [held_part(made[1], kind)]
     pictures = (rendering.render(row, frame=one, options=options) for one in target.as_pictures)
     return [held_part(data, kind) for kind, data in pictures]
+
+
+def _video_part(row: Instance, kind: str) -> Part:
+    """The stream as it is stored, or in the container that was promised."""
+    spans = video_spans(row)
+    if kind == MPEG or is_mp4(row, spans):
+        return stored_part(row.file_name, spans, kind)
+    return held_part(rendering.repack_video(row), kind)
 
 
 def _alternatives(offers: Sequence[str], *, single: bool) -> str:

@@ -8,17 +8,20 @@ from django.urls import path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
+from apps.dicomweb.methods import by_method, only_its_methods
 from apps.dicomweb.views import (
     archives,
     bulk,
+    capabilities,
     describing,
     framing,
     rendering,
     retrieving,
     searching,
-    studies,
     thumbnails,
+    uri,
 )
+from apps.dicomweb.views.studies import store_here
 
 app_name = "dicomweb"
 
@@ -30,11 +33,16 @@ FRAMES = f"{INSTANCE}/frames/<str:frames>"
 
 def _seen(view: Callable[..., Any]) -> Callable[..., Any]:
     """For who may see studies; what is refused or goes wrong is told as JSON."""
-    return answered(allows(Action.VIEW, Noun.STUDY)(view))
+    return answered(only_its_methods(allows(Action.VIEW, Noun.STUDY)(view)))
 
 
 urlpatterns = [
-    path("studies", _seen(studies.search_or_store), name="studies"),
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
+    path(
+        "studies",
+        _seen(by_method(GET=searching.search_studies, POST=store_here)),
+        name="studies",
+    ),
     path("series", _seen(searching.search_series), name="all-series"),
     path("instances", _seen(searching.search_instances), name="all-instances"),
     path(f"{STUDY}/series", _seen(searching.search_series), name="study-series"),
@@ -71,3 +79,5 @@ urlpatterns = [
     path(f"{INSTANCE}/thumbnail", _seen(thumbnails.instance_thumbnail), name="thumbnail"),
     path(f"{FRAMES}/thumbnail", _seen(thumbnails.frame_thumbnail), name="frame-thumbnail"),
 ]
+# WADO-URI has one address beside those of DICOMweb (PS3.18 9.1).
+wado_uri = path("wado", _seen(uri.retrieve_object), name="wado-uri")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -40,6 +40,20 @@ def _da_text(column: str, key: Key) -> Q:
         part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
         if span.end:
             part &= Q(**{f"{column}__lte": format_date(span.end)})
+        condition |= part
+    return condition
+
+
+def _step_date(column: str, key: Key) -> Q:
+    """The date of a column that has date and time as one text."""
+    condition = Q()
+    for value in key.values:
+        span = parse_date_range(value)
+        if span is None:
+            raise BadKeyError(f"{key.name}: not a date or range of dates")
+        part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
+        if span.end and span.end < date.max:
+            part &= Q(**{f"{column}__lt": format_date(span.end + timedelta(days=1))})
         condition |= part
     return condition
 
@@ -85,6 +99,7 @@ SERIES_KEYS: Mapping[str, tuple[str, Condition]] = {
     "StationName": ("station_name", lookups.text_condition),
     "SeriesDate": ("series_date", lookups.date_condition),
     "SeriesTime": ("series_time", lookups.time_condition),
+    "PerformedProcedureStepStartDate": ("performed_step_start", _step_date),
     "NumberOfSeriesRelatedInstances": ("instance_count", lookups.integer_condition),
 }
 INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
@@ -352,7 +367,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """One instance for each study (`series__study_id`) or series (`series_id`), the first."""
         rows = self.order_by().filter(**{f"{column}__in": list(keys)})
         first = dict(rows.values_list(column).annotate(Min("pk")))
-        found = self.filter(pk__in=first.values()).defer("frame_table").in_bulk()
+        rows = self.filter(pk__in=first.values()).select_related("series__study")
+        found = rows.defer("frame_table").in_bulk()
         return {key: found[pk] for key, pk in first.items() if pk in found}
 
     def light(self) -> Self:

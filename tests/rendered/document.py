@@ -12,16 +12,16 @@ MOST = 2  # grey levels
 TEXT = """\
 # Rendered objects
 
-Every image of the public sample data ({count} files) is stored, one frame of it (the middle one)
-is asked for through `/rendered` as PNG, and compared with what DCMTK's dcmj2pnm ({version}) makes
-of the same frame; what that does not decode, GDCM's gdcmconv unpacks first. Both apply the
-window of the header; where there is none, both show all values from the lowest to the highest.
-DCMTK knows no functional groups and shows padding: such images are compared in a window that both
-are told. Where no other program reads a file, the same image in another transfer syntax stands
-in for it. `python -m tests.rendered.table > docs/rendered-objects.md` writes this anew; the tests
-render one file of each kind.
+Every image of the public sample data that is a file of PS3.10 ({count}) is stored, one frame of
+it (the middle one) is asked for through `/rendered` as PNG, and compared with what DCMTK's
+dcmj2pnm ({version}) makes of the same frame; what that does not decode, GDCM's gdcmconv unpacks
+first. Both apply the window of the header; where there is none, both show all values from the
+lowest to the highest. DCMTK knows no functional groups and shows padding: such images are compared
+in a window that both are told. Where no other program reads a file, the same image in another
+transfer syntax stands in for it. `python -m tests.rendered.table > docs/rendered-objects.md`
+writes this anew; the tests render one file of each kind.
 
-{rendered} render, {compared} of them were compared: the largest difference is {largest} of 255 levels.
+{rendered} render; of the {compared} compared the largest difference is {largest} levels of 255.
 
 | Transfer syntax | Pixels | Images | Compared with | Largest difference | Mean |
 |---|---|---:|---|---:|---:|

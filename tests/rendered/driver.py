@@ -153,7 +153,7 @@ def _transformation(header: Dataset) -> Dataset:
     own = header.get("PerFrameFunctionalGroupsSequence", [])[number - 1 : number]
     for group in [*own, *header.SharedFunctionalGroupsSequence]:
         if found := group.get("PixelValueTransformationSequence"):
-            return found[0]
+            return Dataset(found[0])
     return header
 
 

@@ -65,4 +65,4 @@ def difference(ours: Levels, theirs: Levels) -> Levels:
         theirs = np.repeat(theirs[..., None], 3, axis=2)
     if ours.shape != theirs.shape:
         return np.full((1,), 255, np.int64)
-    return np.abs(ours - theirs)
+    return np.asarray(np.abs(ours - theirs))

@@ -24,8 +24,10 @@ _codec: dict[str, Any] = {}
 
 
 def load_codec() -> None:
-    """Before files can be opened no more."""
+    """Before files can be opened no more: it imports more of itself when it is first used."""
     _codec["av"] = importlib.import_module("av")
+    film = encoded_film([Image.new("L", (16, 16))], _USUAL)
+    first_picture([repacked_film([film])])
 
 
 def frames_a_second(dataset: Dataset) -> float:
@@ -39,13 +41,11 @@ def frames_a_second(dataset: Dataset) -> float:
 
 
 def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
-    """An MP4 file that plays from its beginning while it is still being loaded."""
-    av = _codec.get("av")
-    if av is None:
-        raise RenderingError("no encoder for video here")
+    """An MP4 file; its index is at its end, as nothing here can open a file a second time."""
+    av = _library()
     target = io.BytesIO()
     stream = None
-    with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as film:
+    with av.open(target, "w", format="mp4") as film:
         for image in images:
             frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
             if stream is None:
@@ -59,16 +59,37 @@ def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
     return target.getvalue()
 
 
+def repacked_film(pieces: Sequence[bytes]) -> bytes:
+    """The stream of a stored video in the container that browsers take; nothing is decoded."""
+    av = _library()
+    target = io.BytesIO()
+    with (
+        av.open(io.BytesIO(b"".join(pieces)), "r") as source,
+        av.open(target, "w", format="mp4") as film,
+    ):
+        stream = source.streams.video[0]
+        copy = film.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:  # the last one only says that it is over
+                packet.stream = copy
+                film.mux(packet)
+    return target.getvalue()
+
+
 def first_picture(film: Sequence[bytes]) -> Image.Image:
     """The first frame of a stored video."""
-    av = _codec.get("av")
-    if av is None:
-        raise RenderingError("no decoder for video here")
+    av = _library()
     with av.open(io.BytesIO(b"".join(film)), "r") as source:
         for frame in source.decode(video=0):
             image: Image.Image = frame.to_image()
             return image
     raise RenderingError("a video without pictures")
+
+
+def _library() -> Any:
+    if "av" not in _codec:
+        raise RenderingError("no codec for video here")
+    return _codec["av"]
 
 
 def _even(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -19,6 +19,7 @@ from apps.dicom.rendering.films import (
     first_picture,
     frames_a_second,
     load_codec,
+    repacked_film,
 )
 from apps.dicom.rendering.options import GIF, RenderingError, RenderOptions, Viewport
 from apps.dicom.rendering.overlays import with_overlays
@@ -28,7 +29,7 @@ from apps.dicom.rendering.reports import as_html, as_text
 from apps.dicom.structured_report import TooLongError
 from apps.dicom.transcoding import read_little_endian
 
-__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "report", "sign"]
+__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "repack", "report", "sign"]
 
 Made = tuple[dict[str, Any], list[bytes]]
 _FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
@@ -72,6 +73,11 @@ def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     image = first_picture(contents)
     frame = Frame(np.zeros((0, 0), np.uint8), Dataset(), 1)
     return {}, [encoded_picture(drawn(np.asarray(image), frame, options.viewport), options, None)]
+
+
+def repack(_arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """A stored video as MP4."""
+    return {}, [repacked_film(contents)]
 
 
 def sign(arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made:

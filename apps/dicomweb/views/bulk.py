@@ -25,7 +25,7 @@ def retrieve_bulk_data(
     """GET .../instances/{instance}/bulkdata/{tag}[/{item}/{tag}]..., a range of it if asked for"""
     row = find_instance(request, study, series, instance)
     note(request, row.series.study)
-    if path.upper() == pixel_tag(row):
+    if path.upper() == pixel_tag(row.rows, row.pixel_vr):
         return pixel_data(request, row)
     part = bulk_part(row, path)
     kinds = [part.content_type, OCTETS] if part.content_type != OCTETS else [OCTETS]
@@ -78,7 +78,7 @@ def _parts(rows: Iterable[Instance]) -> Iterator[Part]:
     address = root()
     for row in rows:
         for path, location in bulk_locations(row, address):
-            if path != pixel_tag(row):
+            if path != pixel_tag(row.rows, row.pixel_vr):
                 yield bulk_part(row, path, location)
 
 

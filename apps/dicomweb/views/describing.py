@@ -12,13 +12,13 @@ from isal import isal_zlib
 from apps.dicom.native_xml import native_xml
 from apps.dicomweb.caching import etag_of, kept
 from apps.dicomweb.metadata import (
-    instance_texts,
+    instance_text,
     kept_metadata,
-    series_instances,
     series_json,
+    series_texts,
     state,
 )
-from apps.dicomweb.multipart import multipart_stream, streamed
+from apps.dicomweb.multipart import multipart_response, multipart_stream, streamed
 from apps.dicomweb.negotiation import JSON, XML, choose_metadata
 from apps.dicomweb.parts import Part, held_part
 from apps.dicomweb.tasks import order_metadata
@@ -64,10 +64,10 @@ def instance_metadata_view(
     etag = etag_of(kind, row.sha256, row.overlay, state(row.series))
 
     def answer() -> HttpResponseBase:
-        texts = instance_texts([row], row.series, root())
+        text = instance_text(row, root())
         if kind == XML:
-            return multipart_stream(XML, map(_xml_part, texts))
-        return HttpResponse(b"[" + next(texts) + b"]", content_type=JSON)
+            return multipart_response(XML, [_xml_part(text)])
+        return HttpResponse(b"[" + text + b"]", content_type=JSON)
 
     return kept(request, etag, answer)
 
@@ -88,12 +88,8 @@ def _of_series(request: HttpRequest, row: Series) -> HttpResponseBase:
 def _of_many(request: HttpRequest, rows: list[Series], kind: str) -> HttpResponseBase:
     if kind == XML:
         address = root()
-        parts = (
-            _xml_part(text)
-            for row in rows
-            for text in instance_texts(series_instances(row), row, address)
-        )
-        return multipart_stream(XML, parts)
+        texts = (text for row in rows for text in series_texts(row, address))
+        return multipart_stream(XML, map(_xml_part, texts))
     return _packed(request, _joined(rows, root()))
 
 

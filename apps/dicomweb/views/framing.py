@@ -55,7 +55,7 @@ def retrieve_pixel_data(
     """GET .../instances/{instance}/pixeldata: what its metadata point to"""
     row = find_instance(request, study, series, instance)
     note(request, row.series.study)
-    if not pixel_tag(row):
+    if not pixel_tag(row.rows, row.pixel_vr):
         raise Http404
     return pixel_data(request, row)
 

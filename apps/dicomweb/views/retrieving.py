@@ -46,7 +46,7 @@ def retrieve_instance(
     etag = etag_of(row.sha256, row.overlay, choice)
 
     def answer() -> HttpResponseBase:
-        part = _ready(row, choice)
+        part = ready_file(row, choice)
         if choice.multipart:
             return multipart_response(DICOM, [part])
         return bare_response(request, part, etag)
@@ -54,7 +54,7 @@ def retrieve_instance(
     return kept(request, etag, answer)
 
 
-def _ready(row: Instance, choice: Choice) -> Part:
+def ready_file(row: Instance, choice: Choice) -> Part:
     """The file of one instance, transcoded before the answer begins, so that it can fail."""
     part = file_part(row, choice.transfer_syntax)
     if part.length is not None:

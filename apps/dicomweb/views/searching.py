@@ -1,75 +1,90 @@
 """QIDO-RS: searching for studies, series and instances (PS3.18 10.6)."""
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-import orjson
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from apps.accounts.policy import visible
-from apps.dicomweb.answers import instance_answer, series_answer, study_answer
-from apps.dicomweb.negotiation import JSON, require_json
-from apps.dicomweb.queries import Query, parse_query
+from apps.dicomweb.answers import Answers, indexed_tags, instance_address, stored_fields
+from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
+from apps.dicomweb.methods import Description, described
+from apps.dicomweb.queries import PARAMETERS, SEARCHED, Query, parse_query
 from apps.dicomweb.views.lookup import find_series, find_study, root
-from apps.studies.models import Instance, Series, Study
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
+from apps.studies.datasets import Level
+from apps.studies.models import Instance
+from apps.studies.patience import patience
+from apps.studies.services.finding import Search
 
-_ALL = (STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS)
+# How long one search may keep the database, and headers be looked through for it.
+SECONDS = 10
+# PS3.18 8.3.4.4 gives the words.
+MORE = '299 openpacs "There are additional results that can be requested"'
+
+SEARCH = Description((*PARAMETERS, *sorted(SEARCHED)), MEDIA_TYPES)
 
 
-@require_safe
-def search_studies(request: HttpRequest) -> HttpResponse:
+@described(SEARCH)
+def search_studies(request: HttpRequest) -> HttpResponseBase:
     """GET /studies"""
-    query = parse_query(request.GET, _ALL)
-    rows: Any = visible(request.user, Study)
-    found = rows.answerable().matching(query.keys, query.terms).order_by("-study_date", "-id")
-    return _answer(request, found, query, study_answer)
+    return _search(request, Level.STUDY)
 
 
-@require_safe
-def search_series(request: HttpRequest, study: str = "") -> HttpResponse:
+@described(SEARCH)
+def search_series(request: HttpRequest, study: str = "") -> HttpResponseBase:
     """GET /series and /studies/{study}/series"""
-    query = parse_query(request.GET, _ALL, **_within(request, study))
-    rows: Any = visible(request.user, Series)
-    found = rows.answerable().matching(query.keys, query.terms).select_related("study")
-    if not study:
-        found = found.order_by("-study__study_date", "-study_id", "number", "id")
-    return _answer(request, found, query, series_answer)
+    return _search(request, Level.SERIES, study)
 
 
-@require_safe
-def search_instances(request: HttpRequest, study: str = "", series: str = "") -> HttpResponse:
+@described(SEARCH)
+def search_instances(request: HttpRequest, study: str = "", series: str = "") -> HttpResponseBase:
     """GET /instances, /studies/{study}/instances, .../series/{series}/instances"""
-    query = parse_query(request.GET, _ALL, **_within(request, study, series))
-    rows: Any = visible(request.user, Instance)
-    found = rows.answerable().matching(query.keys, query.terms)
-    found = found.light().select_related("series__study")
-    ordered = found.order_by("series__number", "series_id", "number", "id")
-    return _answer(request, ordered, query, instance_answer)
+    return _search(request, Level.IMAGE, study, series)
 
 
-def _within(request: HttpRequest, study: str, series: str = "") -> dict[str, str]:
-    """The keys that the path fixes; raises Http404 where the user sees no such object."""
+def _search(
+    request: HttpRequest, level: Level, study: str = "", series: str = ""
+) -> HttpResponseBase:
+    write = chosen_format(request)
+    path = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
+    query = parse_query(request.GET, level, **{name: uid for name, uid in path.items() if uid})
+    address = root()
+    search = _question(request, query, address)
+    # One more than asked for tells whether there are more.
+    with patience(SECONDS):
+        rows = search.page(offset=query.offset, limit=query.limit + 1, seconds=SECONDS)
+    if not rows:
+        _check_path(request, study, series)
+    answers = Answers(query, search.shown, address)
+    response = write([answers.make(*one) for one in rows[: query.limit]])
+    if len(rows) > query.limit:
+        response["Warning"] = MORE
+    return response
+
+
+def _question(request: HttpRequest, query: Query, address: str) -> Search:
+    return Search(
+        level=query.level,
+        keys=query.keys,
+        tags=indexed_tags(query),
+        terms=query.terms,
+        headers=frozenset(one.tag for one in stored_fields(query)),
+        whole=query.everything,
+        visible=partial(visible, request.user),
+        bulk_address=partial(_bulk_address, address),
+    )
+
+
+def _bulk_address(address: str, instance: Instance, path: str) -> str:
+    series = instance.series
+    study = series.study.study_instance_uid
+    uids = (study, series.series_instance_uid, instance.sop_instance_uid)
+    return f"{instance_address(address, *uids)}/bulkdata/{path}"
+
+
+def _check_path(request: HttpRequest, study: str, series: str) -> None:
+    """Nothing found: raises Http404 where the user sees no object that the path names."""
     if series:
         find_series(request, study, series)
-        return {"StudyInstanceUID": study, "SeriesInstanceUID": series}
-    if study:
+    elif study:
         find_study(request, study)
-        return {"StudyInstanceUID": study}
-    return {}
-
-
-def _answer(
-    request: HttpRequest, rows: QuerySet[Any], query: Query, answer: Callable[[Any, str], Any]
-) -> HttpResponse:
-    require_json(request)
-    # One more than asked for tells whether there are more.
-    page = list(rows[query.offset : query.offset + query.limit + 1])
-    address = root()
-    body = orjson.dumps([answer(row, address) for row in page[: query.limit]])
-    response = HttpResponse(body, content_type=JSON)
-    if len(page) > query.limit:
-        response["Warning"] = '299 openpacs "There are more results than were asked for."'
-    return response

@@ -1,18 +1,15 @@
-"""/studies: searched with GET, stored to with POST."""
+"""/studies: stored to with POST."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.accounts.policy import Action, Noun, can
-from apps.dicomweb.views.searching import search_studies
 from apps.dicomweb.views.storing import store
 
 
-def search_or_store(request: HttpRequest) -> HttpResponseBase:
+def store_here(request: HttpRequest) -> HttpResponseBase:
     """The route lets in who may look; storing asks the policy once more."""
-    if request.method != "POST":
-        return search_studies(request)
     if not can(request.user, Action.CREATE, Noun.STUDY):
         raise PermissionDenied
     return store(request)

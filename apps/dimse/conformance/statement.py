@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apps.dicom.deflated import MAX_INFLATED
 from apps.dicom.transcoding import ENCODABLE
+from apps.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from apps.dimse import identifiers, negotiation, offers, tls
 from apps.dimse.conformance.names import uid_name
 from apps.dimse.conformance.services import (
@@ -147,8 +148,8 @@ def _model() -> Section:
 def _policies() -> Section:
     rows = (
         (_("Application Context Name"), negotiation.APPLICATION_CONTEXT),
-        (_("Implementation Class UID"), negotiation.IMPLEMENTATION_UID),
-        (_("Implementation Version Name"), negotiation.IMPLEMENTATION_VERSION),
+        (_("Implementation Class UID"), IMPLEMENTATION_UID),
+        (_("Implementation Version Name"), IMPLEMENTATION_VERSION),
         (_("Maximum Length announced"), _size(DEFAULT_LIMITS.max_pdu)),
         (_("Associations at once, accepted"), str(DEFAULT_LIMITS.associations)),
         (_("Associations at once to one device"), _("1 to 8, by its profile")),

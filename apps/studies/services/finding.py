@@ -1,10 +1,10 @@
 """Finding what fits a query, row by row, whatever its keys are: indexed, counted or stored."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -38,7 +38,29 @@ _REPRESENTED = {
     Level.IMAGE: ("pk", "pk"),
 }
 
+# From the newest to the oldest study, then as a viewer shows them; every place is settled.
+_ORDERS = {
+    Level.STUDY: ("-study_date", "-id"),
+    Level.SERIES: ("-study__study_date", "-study_id", "number", "id"),
+    Level.IMAGE: (
+        *("-series__study__study_date", "-series__study_id"),
+        *("series__number", "series_id", "number", "id"),
+    ),
+}
+
 Row = tuple[Any, ...]
+Visible = Callable[[type[Any]], QuerySet[Any]]
+BulkAddress = Callable[[Instance, str], str]
+
+
+def everything(model: type[Any]) -> QuerySet[Any]:
+    """All rows, for peers that may see all."""
+    rows: QuerySet[Any] = model._default_manager.all()
+    return rows
+
+
+def _path_alone(instance: Instance, path: str) -> str:
+    return path
 
 
 @dataclass(frozen=True)
@@ -54,7 +76,9 @@ class Shown:
 class Search:
     """A question to the index: what has to fit, and which tags are to be answered.
 
-    `headers`: tags that only the stored headers know. Raises BadKeyError when it is asked.
+    `headers`: tags that only the stored headers know; `whole`: all that they have is wanted.
+    `visible` gives the rows of a model that may be answered and counted. `bulk_address` gives
+    the address of a value that headers leave out. Raises BadKeyError when it is asked.
     """
 
     level: Level
@@ -62,6 +86,9 @@ class Search:
     tags: Sequence[int]
     terms: Terms = field(default_factory=Terms)
     headers: frozenset[int] = frozenset()
+    whole: bool = False
+    visible: Visible = everything
+    bulk_address: BulkAddress = _path_alone
 
     @cached_property
     def unindexed(self) -> list[Key]:
@@ -91,7 +118,7 @@ class Search:
 
     @property
     def reads_headers(self) -> bool:
-        return bool(self.headers or self.unindexed)
+        return bool(self.headers or self.unindexed or self.whole)
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -123,10 +150,8 @@ class Search:
 
         `seconds`: how long headers may be looked through. Raises TooMuchAsked.
         """
-        found = self._query().values_list(*self._columns)
-        size = ROWS
-        if not self._is_plain:
-            size = PAGE_WITH_HEADERS if self.reads_headers else PAGE
+        found = self._query().order_by().values_list(*self._columns)
+        size = ROWS if self._is_plain else self._page_size
         # The cursor is closed in this thread, whoever stops asking.
         cursor: Any = (found if self.unindexed else found[:limit]).iterator(size)
         with closing(cursor) as rows:
@@ -135,10 +160,29 @@ class Search:
             else:
                 yield from islice(self._completed(rows, size, seconds), limit)
 
+    def page(self, *, offset: int, limit: int, seconds: float) -> list[tuple[Row, JsonDataset]]:
+        """At most `limit` answers from `offset` on, in an order that every page shares.
+
+        Not for patients. `seconds` as for `rows`; raises TooMuchAsked.
+        """
+        found = self._query().order_by(*_ORDERS[self.level]).values_list(*self._columns)
+        if self.unindexed:
+            with closing(found.iterator(self._page_size)) as rows:
+                fitting = self._completed(rows, self._page_size, seconds)
+                return list(islice(fitting, offset, offset + limit))
+        cut = found[offset : offset + limit]
+        if self._is_plain:
+            return [(row, {}) for row in cut]
+        return list(self._completed(iter(cut), self._page_size, seconds))
+
+    @property
+    def _page_size(self) -> int:
+        return PAGE_WITH_HEADERS if self.reads_headers else PAGE
+
     def _query(self) -> QuerySet[Any]:
         models: dict[Level, Any] = {Level.SERIES: Series, Level.IMAGE: Instance}
-        rows = models.get(self.level, Study).objects.answerable()
-        found: QuerySet[Any] = rows.matching(self.keys, self.terms).order_by()
+        rows: Any = self.visible(models.get(self.level, Study))
+        found: QuerySet[Any] = rows.answerable().matching(self.keys, self.terms)
         return found.patients() if self.level is Level.PATIENT else found  # type: ignore[attr-defined]
 
     def _completed(
@@ -170,7 +214,8 @@ class Search:
             return {}
         start = len(self._helpers)
         patients = {_keyed(row[len(row) - start :][:3]) for row in page}
-        return dict(Study.objects.answerable().patient_counts(patients))
+        studies: Any = self.visible(Study)
+        return dict(studies.answerable().patient_counts(patients))
 
     def _classes(self, page: Iterable[Row]) -> dict[int, str]:
         if CLASSES_IN_STUDY not in self.tags or self.level is Level.PATIENT:
@@ -191,7 +236,9 @@ class Search:
             return {}
         column, _ = _REPRESENTED[self.level]
         speakers = Instance.objects.representative(column, [row[-1] for row in page])
-        return {key: header_json(one, str) for key, one in speakers.items()}
+        return {
+            key: header_json(one, partial(self.bulk_address, one)) for key, one in speakers.items()
+        }
 
 
 def _keyed(patient: Sequence[str]) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
 _JPEG_FAMILY = "1.2.840.10008.1.2.4."
 # PS3.5 A.4.5 to A.4.9: 100 to 108, each also fragmentable as `.1`.
+_MPEG2 = ("100", "101")
 _FRONT = 12  # bytes that tell containers apart
 _VIDEOS = frozenset(map(str, range(100, 109)))
 
@@ -88,8 +89,13 @@ def _middle(rows: InstanceQuerySet) -> Instance | None:
     return rows.light()[count // 2] if count else None
 
 
-def video_type(instance: Instance) -> str:
-    """The media type of a stored video: MP4 where it is in that container (PS3.5 8.2.7)."""
-    offset, length = video_spans(instance)[:2]
+def is_mpeg2(instance: Instance) -> bool:
+    """Is a video of the kind that no browser plays?"""
+    return instance.transfer_syntax_uid.split(".")[7] in _MPEG2
+
+
+def is_mp4(instance: Instance, spans: list[int]) -> bool:
+    """Is a stored stream in the container that browsers take (PS3.5 8.2.7)?"""
+    offset, length = spans[:2]
     front = stored_files().read(instance.file_name, offset, min(length, _FRONT))
-    return "video/mp4" if front[4:8] == b"ftyp" else "video/mpeg"
+    return front[4:8] == b"ftyp"

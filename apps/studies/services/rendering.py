@@ -68,6 +68,11 @@ def render_film(
     return options.media_type, made
 
 
+def repack_video(instance: Instance) -> bytes:
+    """A stored video in another container than MP4, as MP4; raises as `render` does."""
+    return _made(_films, "repack", {}, _video(instance))
+
+
 def render_report(instance: Instance, *, html: bool) -> bytes:
     """A structured report as a page or as plain text; raises as `render` does."""
     arguments = {"syntax": instance.transfer_syntax_uid, "html": html, "words": _words()}

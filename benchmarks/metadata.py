@@ -1,0 +1,117 @@
+"""WADO-RS metadata of a series of 500 instances beside Orthanc: `python -m benchmarks.metadata`.
+
+First request: openpacs has nothing made of it. Stored: as it is once a study is complete.
+Orthanc of the distribution keeps nothing, it reads the files each time.
+"""
+
+import gzip
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks import clients, data, machine
+from benchmarks.clients import Server
+from benchmarks.engines import Embedded
+from benchmarks.orthanc import Orthanc
+from benchmarks.ours import Openpacs, wait_until_settled
+from benchmarks.plan import Plan
+from benchmarks.processes import BenchmarkError
+from benchmarks.program import Bench, perform
+from benchmarks.results import Case, Gate, Row, compare
+from benchmarks.rounds import Reading, interleaved
+from benchmarks.web import JSON, ROOT, Connection, Site
+
+INSTANCES = 500
+FIRST, STORED = Gate(50, 100), Gate(200, 300)
+REPEATS = {"first": 3, "stored": 30, "Orthanc": 3}
+# What viewers and browsers ask for, and what scripts often do.
+CASES: dict[str, tuple[str, str, Gate | None]] = {
+    "First request": ("first", "gzip", FIRST),
+    "First request, not compressed": ("first", "identity", None),
+    "Stored": ("stored", "gzip", STORED),
+    "Stored, not compressed": ("stored", "identity", None),
+}
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    study, series, files = data.one_series(INSTANCES)
+    path = f"{ROOT}/studies/{study}/series/{series}/metadata"
+    orthanc = Orthanc(bench.place("orthanc"))
+    department = Openpacs(bench.place("embedded"), Embedded())
+    department.prepare()
+    for contestant in (department, orthanc):
+        with contestant.running() as server:
+            clients.send(server, [files])
+            if clients.instances(server, [study]) != INSTANCES:
+                raise BenchmarkError(f"{contestant.title} has not all of {INSTANCES} instances")
+    cookie = {"Cookie": department.fill("session")}
+    for name, (state, coding, gate) in CASES.items():
+        read = {
+            "openpacs": partial(
+                _our_cell, department, path, bench.plan, cookie=cookie, state=state, coding=coding
+            ),
+            "Orthanc": partial(_orthanc_cell, orthanc, path, coding, bench.plan),
+        }
+        readings = interleaved(name, read, rounds=bench.plan.rounds)
+        case = Case(name=name, unit="ms", more_is_better=False, gate=gate)
+        yield compare(case, readings["openpacs"], readings["Orthanc"], bench.where)
+
+
+def _our_cell(
+    department: Openpacs, path: str, plan: Plan, *, cookie: dict[str, str], state: str, coding: str
+) -> Reading:
+    with (
+        department.running(fresh=False) as server,
+        Connection(Site(department.http_port, cookie)) as connection,
+    ):
+        _check(connection, path, coding)  # whatever is loaded at the first
+        department.fill("metadata", "keep")
+        _check(connection, path, coding)
+        busy = machine.wait_until_quiet(plan.quiet_seconds)
+        seconds, cpu = [], 0.0
+        for _ in range(REPEATS[state]):
+            if state == "first":
+                department.fill("metadata", "forget")
+                wait_until_settled(server.roots)
+            spent, took = _timed(server, connection, path, coding)
+            seconds.append(took)
+            cpu += spent
+    return _reading(seconds, cpu, busy)
+
+
+def _orthanc_cell(orthanc: Orthanc, path: str, coding: str, plan: Plan) -> Reading:
+    with orthanc.running(fresh=False) as server, Connection(Site(orthanc.http_port)) as connection:
+        _check(connection, path, coding)
+        busy = machine.wait_until_quiet(plan.quiet_seconds)
+        timed = [_timed(server, connection, path, coding) for _ in range(REPEATS["Orthanc"])]
+    return _reading([took for _, took in timed], sum(spent for spent, _ in timed), busy)
+
+
+def _timed(server: Server, connection: Connection, path: str, coding: str) -> tuple[float, float]:
+    """Seconds of the server's processors, and those that went by."""
+    before = machine.cpu_seconds(server.roots)
+    began = time.perf_counter()
+    connection.read(path, JSON, **{"Accept-Encoding": coding})
+    took = time.perf_counter() - began
+    return machine.cpu_seconds(server.roots) - before, took
+
+
+def _reading(seconds: list[float], cpu: float, busy: float) -> Reading:
+    return Reading(
+        value=1000 * statistics.median(seconds), cpu_ms=1000 * cpu / len(seconds), busy=busy
+    )
+
+
+def _check(connection: Connection, path: str, coding: str) -> None:
+    answer = connection.get(path, JSON, **{"Accept-Encoding": coding})
+    gzipped = answer.headers.get("content-encoding") == "gzip"
+    rows = json.loads(gzip.decompress(answer.body) if gzipped else answer.body)
+    if len(rows) != INSTANCES or gzipped != (coding == "gzip"):
+        raise BenchmarkError(f"metadata of {len(rows)} instances, {coding}: {gzipped}")
+
+
+if __name__ == "__main__":
+    sys.exit(perform("metadata", measure))

@@ -1,0 +1,136 @@
+"""DICOMweb contestants and lean HTTP clients: one connection each, kept open."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+from benchmarks.processes import BenchmarkError
+
+ROOT = "/dicom-web"
+JSON = "application/dicom+json"
+OCTETS = "multipart/related; type=application/octet-stream; transfer-syntax=*"
+DICOM = "multipart/related; type=application/dicom; transfer-syntax=*"
+BUFFER = 1 << 20
+SECONDS = 120.0  # without a byte
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a contestant answers, and what it wants to be told with every request."""
+
+    port: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """One kept-alive connection; answers are read as fast as they come, and not copied."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._socket = socket.create_connection(("127.0.0.1", site.port), timeout=SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(BUFFER)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def read(self, path: str, accept: str, **headers: str) -> int:
+        """Ask, and throw away what comes; the number of bytes of the body."""
+        _, held, length = self._ask(path, accept, headers)
+        left = length - len(held)
+        while left > 0:
+            left -= self._some(left)
+        return length
+
+    def get(self, path: str, accept: str, **headers: str) -> Answer:
+        said, held, length = self._ask(path, accept, headers)
+        pieces = [held]
+        left = length - len(held)
+        while left > 0:
+            read = self._some(left)
+            pieces.append(bytes(self._buffer[:read]))
+            left -= read
+        return Answer(said, b"".join(pieces))
+
+    def stream(self, path: str, accept: str, *, most: int) -> int:
+        """Read so many bytes of an answer of any length or form, then hang up."""
+        self._send(path, accept, {})
+        read = 0
+        while read < most and (more := self._socket.recv_into(self._buffer)):
+            read += more
+        return read
+
+    def _ask(
+        self, path: str, accept: str, more: dict[str, str]
+    ) -> tuple[dict[str, str], bytes, int]:
+        self._send(path, accept, more)
+        front = b""
+        while b"\r\n\r\n" not in front:
+            front += bytes(self._buffer[: self._some(BUFFER)])
+        head, _, held = front.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        said = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
+        if " 200 " not in first:
+            raise BenchmarkError(f"{path}: {first}")
+        if "content-length" not in said:
+            raise BenchmarkError(f"{path}: an answer without its length")
+        return said, held, int(said["content-length"])
+
+    def _send(self, path: str, accept: str, more: dict[str, str]) -> None:
+        said = {"Host": f"127.0.0.1:{self._site.port}", "Accept": accept}
+        lines = [
+            f"{name}: {value}" for name, value in {**said, **self._site.headers, **more}.items()
+        ]
+        head = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""])
+        self._socket.sendall(head.encode())
+
+    def _some(self, most: int) -> int:
+        read = self._socket.recv_into(self._buffer, min(most, BUFFER))
+        if not read:
+            raise BenchmarkError("the server hung up in the middle of an answer")
+        return read
+
+
+def read_all(site: Site, paths: Sequence[str], accept: str, *, readers: int) -> float:
+    """Read every address, dealt out to so many connections; seconds it took."""
+    shares = [paths[number::readers] for number in range(readers)]
+    with ThreadPoolExecutor(readers) as pool:
+        ready = threading.Barrier(readers + 1)
+        jobs = [pool.submit(_read_share, site, share, accept, ready) for share in shares]
+        ready.wait()
+        began = time.perf_counter()
+        for job in jobs:
+            job.result()
+        return time.perf_counter() - began
+
+
+def _read_share(site: Site, paths: Iterable[str], accept: str, ready: threading.Barrier) -> None:
+    with Connection(site) as connection:
+        ready.wait()
+        for path in paths:
+            connection.read(path, accept)
+
+
+def instances_of(site: Site, study: str) -> list[str]:
+    """The addresses of all instances of a study."""
+    with Connection(site) as connection:
+        answer = connection.get(f"{ROOT}/studies/{study}/instances?limit=1000", JSON)
+    return [
+        f"{ROOT}/studies/{study}/series/{row['0020000E']['Value'][0]}"
+        f"/instances/{row['00080018']['Value'][0]}"
+        for row in json.loads(answer.body)
+    ]
