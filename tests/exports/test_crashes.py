@@ -21,7 +21,7 @@ FILL = (
     "from apps.studies.spool import default_spool; from apps.exports.services import *\n"
     "from apps.studies.models import Study; import os\n"
     "import logging; logging.disable()\n"
-    "image = ct_image(Rows=8000, Columns=8000, PixelData=os.urandom(128_000_000))\n"
+    "image = ct_image(Rows=4000, Columns=8000, PixelData=os.urandom(64_000_000))\n"
     "user = make_user('radiologist'); origin = Origin(protocol='test', user=user)\n"
     "store_instances([default_spool().write([part10(image)])], origin=origin)\n"
     "ask_for_export(list(Study.objects.all()), kind='zip', options={}, origin=origin)\n"

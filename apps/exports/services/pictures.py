@@ -14,8 +14,13 @@ from apps.dicom.rendering.options import JPEG, PNG, RenderOptions, Viewport, Win
 from apps.exports.members import Member, text_member
 from apps.exports.services.gathering import Placed, placed
 from apps.studies.models import Instance, Study
-from apps.studies.services.forms import Form, form_of, video_spans, video_type
-from apps.studies.services.rendering import NotRenderableError, render, render_film
+from apps.studies.services.forms import Form, form_of, is_mp4, is_mpeg2, video_spans
+from apps.studies.services.rendering import (
+    NotRenderableError,
+    render,
+    render_film,
+    repack_video,
+)
 from apps.studies.services.rewriting import CHUNK
 from apps.studies.storage import stored_files
 
@@ -55,7 +60,7 @@ def picture_members(
 def _shown(row: Instance, name: str, media_type: str) -> Iterator[Member]:
     """The pictures of one object, and its film where it moves."""
     if form_of(row) == Form.VIDEO:
-        yield _stream(row, name)
+        yield from _stream(row, name)
         return
     for frame in range(1, row.frames + 1):
         picture = _picture(row, frame, RenderOptions(media_type))
@@ -67,25 +72,38 @@ def _shown(row: Instance, name: str, media_type: str) -> Iterator[Member]:
 
 
 def _film(row: Instance) -> bytes | None:
+    frames, options = range(1, row.frames + 1), RenderOptions(MP4)
+    return _made_film(row, lambda: render_film(row, frames=frames, options=options)[1])
+
+
+def _made_film(row: Instance, make: Callable[[], bytes]) -> bytes | None:
     try:
-        frames = range(1, row.frames + 1)
-        return render_film(row, frames=frames, options=RenderOptions(MP4))[1]
+        return make()
     except NotRenderableError as error:
         log.warning("No film of %s: %s", row.sop_instance_uid, error)
         return None
 
 
-def _stream(row: Instance, name: str) -> Member:
-    """A stored video as it is."""
+def _stream(row: Instance, name: str) -> Iterator[Member]:
+    """A stored video: as it is, or as MP4 where its own container is taken by few players."""
     spans = video_spans(row)
-    ending = "MP4" if video_type(row) == MP4 else "MPG"
+    if is_mpeg2(row) or is_mp4(row, spans):
+        yield _copied(row, spans, f"{name}.{'MPG' if is_mpeg2(row) else 'MP4'}")
+    elif film := _made_film(row, lambda: repack_video(row)):
+        yield _stored(f"{name}.MP4", film)
+
+
+def _copied(row: Instance, spans: list[int], name: str) -> Member:
+    """Parts of a stored file, read when their turn comes."""
+    file_name = row.file_name
 
     def chunks() -> Iterator[bytes]:
         for offset, length in zip(spans[0::2], spans[1::2], strict=True):
             for start in range(offset, offset + length, CHUNK):
-                yield stored_files().read(row.file_name, start, min(CHUNK, offset + length - start))
+                size = min(CHUNK, offset + length - start)
+                yield stored_files().read(file_name, start, size)
 
-    return Member(f"{name}.{ending}", chunks, sum(spans[1::2]))
+    return Member(name, chunks, sum(spans[1::2]))
 
 
 class PortablePages:
