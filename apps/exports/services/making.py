@@ -184,7 +184,8 @@ def _write(export: Export, keys: Sequence[int], part: Path, progress: Progress) 
                 members = _staged(_with_pictures(export, keys), Path(folder), progress)
                 burn(progress.watch(members), target)
         else:
-            for piece in zipped(progress.watch(_members(export, keys, outcome, progress))):
+            members = progress.watch(_members(export, keys, outcome, progress))
+            for piece in zipped(members, deflate=True):
                 target.write(piece)
         target.flush()
         os.fsync(target.fileno())
