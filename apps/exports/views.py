@@ -24,7 +24,7 @@ from apps.exports.services import (
     note_download,
     release_export,
 )
-from apps.exports.services.anonymising import changes_of
+from apps.exports.services.anonymising import NotNameless, changes_of
 from apps.exports.services.looking import REASONS, WHY
 from apps.studies.models import Instance, Study
 from apps.studies.services.rendering import BusyError, thumbnail
@@ -114,7 +114,10 @@ def preview(request: HttpRequest, pk: int, instance: int) -> HttpResponse:
     row = _instance(export, instance)
     if export.profile is None:
         raise Http404
-    changes = [(one, WHY[one.action]) for one in changes_of(row, export.profile)]
+    try:
+        changes = [(one, WHY[one.action]) for one in changes_of(row, export.profile)]
+    except NotNameless:
+        return HttpResponse(_("This object cannot be read whole: it will be left out."))
     context = {"changes": changes, "row": row}
     return render(request, "exports/_preview.html", context)
 

@@ -64,6 +64,7 @@ def test_the_page_for_any_pc_names_pictures_that_are_there(make_study: MakeStudy
 def test_the_page_asks_the_network_for_nothing(make_study: MakeStudy, ask: Ask) -> None:
     archive = opened(made(ask(make_study(1), viewer=True)))
     page = archive.read("INDEX.HTM").decode()
+    assert "INDEX.HTM" in archive.read("README.TXT").decode()
     assert "http:" not in page
     assert "https:" not in page
     assert "default-src 'none'" in page

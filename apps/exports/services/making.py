@@ -215,7 +215,8 @@ def _with_pictures(export: Export, keys: Sequence[int]) -> Iterator[Member]:
         yield from dicom_members(keys)
         return
     pages = PortablePages()
-    yield from dicom_members(keys, beside=pages.pictures_of)
+    more = _("To look at pictures of them in a browser, open the file INDEX.HTM.")
+    yield from dicom_members(keys, beside=pages.pictures_of, more=more)
     yield from pages.pages()
 
 
