@@ -36,6 +36,7 @@ from apps.dicom.scrubbing import MASK, scrubbed, shifted, telling_words, without
 REMOVED = "REMOVED"
 MOST_DAYS = 3650
 _LONGEST_SHOWN = 120
+_CODED = ("PatientName", "PatientID")  # of the object itself: the code stands there
 _REGISTERED = "1.2.840.10008."  # UIDs of the standard name nobody
 # Ends of keywords of UIDs that say what something is, not which one it is.
 _KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "ResourceUID")
@@ -71,11 +72,12 @@ class Change:
 
 @dataclass
 class _Run:
-    """One object: whose it is, which words tell that, what was done so far."""
+    """One object: whose it is, which words tell that, who has looked, what was done so far."""
 
     code: str
     days: int
     words: frozenset[str]
+    looked_at: bool = False
     changes: list[Change] = field(default_factory=list)
 
     @cached_property
@@ -105,25 +107,32 @@ class Deidentifier:
         """By how many days the dates of a patient are moved back."""
         return 1 + int.from_bytes(self._digest("days", patient)[:8]) % MOST_DAYS
 
-    def apply(self, dataset: Dataset, *, patient: str, pixels_clean: bool = False) -> list[Change]:
+    def apply(self, dataset: Dataset, *, patient: str, looked_at: bool = False) -> list[Change]:
         """Make an object nameless in place; returns what was done to its elements.
 
-        `patient`: tells one patient from another. `pixels_clean`: somebody has seen to it
-        that nothing is written in the pixels.
+        `patient`: tells one patient from another. `looked_at`: somebody has seen to it that
+        nobody is named in the pixels, or in the document that the object holds.
         """
         words = telling_words(dataset)
-        run = _Run(self.code(patient), self.days(patient), words)
+        run = _Run(self.code(patient), self.days(patient), words, looked_at)
         self._walk(dataset, run, "", inside_dummy=False)
         for tag in [tag for tag in dataset.keys() if tag.group > _PIXEL_GROUP]:  # noqa: SIM118
             del dataset[tag]  # private groups and padding behind the pixels
-        self._sign(dataset, run, pixels_clean=pixels_clean)
+        self._sign(dataset, run)
         return run.changes
 
     def _walk(self, dataset: Dataset, run: _Run, path: str, *, inside_dummy: bool) -> None:
         for tag in list(dataset.keys()):
+            if tag.element == 0:  # the length of a group, which changes and nobody needs
+                del dataset[tag]
+                continue
             element = dataset[tag]
             here = f"{path}{element.keyword or element.tag}"
             action = self._action(dataset, element)
+            if here in _CODED:
+                action = Action.MAP
+            if run.looked_at and here == "EncapsulatedDocument":
+                action = Action.KEEP
             if inside_dummy and action in (Action.KEEP, Action.CLEAN):
                 action = _inside_dummy(element)
             before = _shown(element)
@@ -170,7 +179,7 @@ class Deidentifier:
             del dataset[element.tag]
         elif element.VR == "SQ":
             self._sequence(action, element, run, path)
-        elif element.keyword in ("PatientName", "PatientID") and "." not in path:
+        elif path in _CODED:
             element.value = run.code
         elif action is Action.EMPTY:
             element.value = None if element.VR not in _BYTES_VRS else b""
@@ -217,7 +226,7 @@ class Deidentifier:
                     _dull(item)
                 yield item
 
-    def _sign(self, dataset: Dataset, run: _Run, *, pixels_clean: bool) -> None:
+    def _sign(self, dataset: Dataset, run: _Run) -> None:
         """Say in the object that it is nameless, and how it became so (PS3.15 E.1.1)."""
         dataset.PatientName = dataset.PatientID = run.code
         dataset.PatientIdentityRemoved = "YES"
@@ -227,7 +236,7 @@ class Deidentifier:
             temporal = "MODIFIED" if Option.MODIFIED_DATES in self.options else "REMOVED"
         dataset.LongitudinalTemporalInformationModified = temporal
         methods = [BASIC_PROFILE, *(METHODS[one] for one in Option if one in self.options)]
-        if pixels_clean:
+        if run.looked_at and "PixelData" in dataset:
             methods.append(CLEAN_PIXELS)
             dataset.BurnedInAnnotation = "NO"
         dataset.DeidentificationMethod = f"DICOM PS3.15 annex E {EDITION}, by openpacs"

@@ -47,15 +47,18 @@ class _Outlet(io.RawIOBase):
         return b"".join(waiting)
 
 
-def zipped(members: Iterable[Member]) -> Iterator[bytes]:
+def zipped(members: Iterable[Member], *, deflate: bool) -> Iterator[bytes]:
     """A ZIP archive as it comes into being, ZIP64 where that is needed.
 
+    `deflate`: make smaller what is not packed, which takes a processor as long as it runs.
     No more than a piece of one member is held at a time. Whoever stops asking stops it all.
     """
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         for member in members:
-            with archive.open(_info(member), "w", force_zip64=_may_be_large(member)) as target:
+            with archive.open(
+                _info(member, deflate), "w", force_zip64=_may_be_large(member)
+            ) as target:
                 for chunk in member.chunks():
                     target.write(chunk)
                     yield outlet.taken()
@@ -63,10 +66,11 @@ def zipped(members: Iterable[Member]) -> Iterator[bytes]:
     yield outlet.taken()
 
 
-def _info(member: Member) -> zipfile.ZipInfo:
+def _info(member: Member, deflate: bool) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(member.name, _DATED)
     info.external_attr = _READABLE
-    info.compress_type = zipfile.ZIP_STORED if member.packed else zipfile.ZIP_DEFLATED
+    worth_it = deflate and not member.packed
+    info.compress_type = zipfile.ZIP_DEFLATED if worth_it else zipfile.ZIP_STORED
     info._compresslevel = 1  # type: ignore[attr-defined]
     return info
 

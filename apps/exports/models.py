@@ -230,6 +230,12 @@ class HeldObject(models.Model):
     def __str__(self) -> str:
         return f"{self.get_decision_display()} #{self.pk}"
 
+    @property
+    def shown_frames(self) -> list[int]:
+        """The first, the middle and the last frame: what is written may come and go."""
+        last = max(self.instance.frames, 1)
+        return sorted({1, (last + 1) // 2, last})
+
 
 class Pseudonym(models.Model):
     """The code that stands for a patient in an export. Shown to few: it is the key."""

@@ -24,7 +24,7 @@ from apps.exports.services import (
     note_download,
     release_export,
 )
-from apps.exports.services.anonymising import changes_of
+from apps.exports.services.anonymising import NotNameless, changes_of
 from apps.exports.services.looking import REASONS, WHY
 from apps.studies.models import Instance, Study
 from apps.studies.services.rendering import BusyError, thumbnail
@@ -32,6 +32,7 @@ from apps.studies.services.rendering import BusyError, thumbnail
 PAGE_SIZE = 50
 HELD_SHOWN = 24  # on one page: each with its picture
 SAMPLES_SHOWN = 20
+SMALL, LARGE = 512, 2048  # longest side of the picture of a held object
 
 
 @require_GET
@@ -113,17 +114,25 @@ def preview(request: HttpRequest, pk: int, instance: int) -> HttpResponse:
     row = _instance(export, instance)
     if export.profile is None:
         raise Http404
-    changes = [(one, WHY[one.action]) for one in changes_of(row, export.profile)]
+    try:
+        changes = [(one, WHY[one.action]) for one in changes_of(row, export.profile)]
+    except NotNameless:
+        return HttpResponse(_("This object cannot be read whole: it will be left out."))
     context = {"changes": changes, "row": row}
     return render(request, "exports/_preview.html", context)
 
 
 @require_GET
 def picture(request: HttpRequest, pk: int, instance: int) -> HttpResponse:
-    """The picture of a held object."""
+    """The picture of a held object: one `frame`, and with `large` so that words can be read."""
     row = _instance(_export(request, pk), instance)
+    asked = request.GET.get("frame", "")
+    frame = int(asked) if asked.isdecimal() and len(asked) < 10 else 1
+    if not 1 <= frame <= max(row.frames, 1):
+        raise Http404
+    side = LARGE if "large" in request.GET else SMALL
     try:
-        made = thumbnail(row, width=512, height=512)
+        made = thumbnail(row, frame=frame, width=side, height=side)
     except BusyError:
         return HttpResponse(status=503, headers={"Retry-After": "2"})
     response = HttpResponse(made, content_type="image/jpeg")

@@ -13,9 +13,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
+from apps.dicom.deidentifying import Deidentifier
 from apps.exports.models import Export, HeldObject, Profile, Pseudonym
 from apps.exports.services import ExportRefused, decide, make_profile, release_export
-from apps.exports.services.anonymising import changes_of
+from apps.exports.services.anonymising import NotNameless, changes_of
 from apps.studies.models import Instance, Study
 from tests.dicom.objects import ct_image
 from tests.dimse.receiving import keep
@@ -105,6 +106,22 @@ def test_what_is_left_out_is_not_in_the_archive(
     assert (export.status, export.left_out_count) == ("done", 1)
     (data,) = objects_of(opened(export))
     assert dcmread(io.BytesIO(data)).Modality == "CT"
+
+
+def test_a_document_that_was_looked_at_stays_whole(ask: Ask, origin: Origin) -> None:
+    document = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1",
+        "EncapsulatedDocument": b"%PDF-1.7 ",
+        "DocumentTitle": "Letter",
+        "PixelData": None,
+        "Rows": None,
+        "Columns": None,
+    }
+    export = released(ask(store(ct_image(**document)), kind="anonymised"), origin)
+    (data,) = objects_of(opened(export))
+    sent = dcmread(io.BytesIO(data))
+    assert sent.EncapsulatedDocument.startswith(b"%PDF-1.7")
+    assert "Letter" not in str(sent)
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.80"])
@@ -215,3 +232,26 @@ def errors_of(path: Path) -> set[str]:
     done = subprocess.run([program, str(path)], capture_output=True, check=False)
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     return {line.split(" - got")[0] for line in said.splitlines() if line.startswith("Error")}
+
+
+def test_what_cannot_be_made_nameless_stays_here(
+    make_study: MakeStudy, ask: Ask, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(2)
+    apply, calls = Deidentifier.apply, []
+
+    def fails_once(maker: Deidentifier, dataset: Dataset, **how: Any) -> Any:
+        calls.append(how)
+        if len(calls) == 1:
+            raise ValueError("a value that is none")
+        return apply(maker, dataset, **how)
+
+    export = made(ask(study, kind="anonymised"))
+    monkeypatch.setattr(Deidentifier, "apply", fails_once)
+    with pytest.raises(NotNameless):
+        changes_of(Instance.objects.select_related("series__study")[0], Profile.objects.get())
+    calls.clear()
+    release_export(export, origin=origin)
+    made(export)
+    assert (export.status, export.left_out_count) == ("done", 1)
+    assert len(objects_of(opened(export))) == 1

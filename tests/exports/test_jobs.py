@@ -107,6 +107,21 @@ def test_a_file_that_is_missing_fails_the_export_with_a_reason(ask: Ask, study: 
     assert list(Path(export.path.parent).glob("*.part")) == []
 
 
+def test_a_mistake_of_ours_is_told_to_who_waits_and_to_the_log(
+    ask: Ask, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = ask(study)
+
+    def mistaken(*_arguments: Any) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(making_module, "_write", mistaken)
+    with pytest.raises(IndexError):
+        make_due()
+    export.refresh_from_db()
+    assert (export.status, export.error) == ("failed", "A file could not be read or written.")
+
+
 def test_a_study_that_is_rejected_meanwhile_is_not_exported(ask: Ask, study: Study) -> None:
     export = ask(study)
     Study.objects.update(status="rejected")

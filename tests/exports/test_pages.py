@@ -124,7 +124,7 @@ def test_progress_asks_for_itself_until_it_is_done(rita: Client, ask: Ask, study
     export = ask(study)
     part = rita.get(page("progress", export.pk))
     assert "hx-trigger" in part.text
-    assert "0 of 2" in part.text
+    assert "0 %" in part.text
     made(export)
     part = rita.get(page("progress", export.pk))
     assert "hx-trigger" not in part.text
@@ -161,6 +161,7 @@ def test_held_objects_are_shown_decided_on_and_released(
     assert "2 objects are held back" in shown
     assert page("picture", export.pk, first.instance_id) in shown
     assert rita.get(page("picture", export.pk, first.instance_id)).content[:2] == b"\xff\xd8"
+    assert rita.get(page("picture", export.pk, first.instance_id) + "?frame=2").status_code == 404
     form = {"held": [first.pk, second.pk], f"{first.pk}-decision": "taken"}
     rita.post(page("decide", export.pk), {**form, f"{first.pk}-regions": "0 0 3 2; 1 1 1 1"})
     first.refresh_from_db()

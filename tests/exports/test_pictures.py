@@ -30,6 +30,16 @@ def test_pictures_may_be_png(make_study: MakeStudy, ask: Ask) -> None:
     assert picture.format == "PNG"
 
 
+def test_a_film_is_made_of_what_moves(ask: Ask) -> None:
+    pixels = {"Rows": 64, "Columns": 64, "PixelData": bytes(64 * 64 * 2 * 3)}
+    image = ct_image(NumberOfFrames=3, FrameTime=40, **pixels)
+    archive = opened(made(ask(store(image), kind="pictures")))
+    name = "STUDY01/SERIES001/IMAGE00001"
+    frames = [f"{name}_{number:04d}.JPG" for number in (1, 2, 3)]
+    assert archive.namelist() == [*frames, f"{name}.MP4"]
+    assert archive.read(f"{name}.MP4")[4:8] == b"ftyp"
+
+
 def test_what_cannot_be_shown_is_named(ask: Ask) -> None:
     image = ct_image(Rows=None, Columns=None, PixelData=None)
     archive = opened(made(ask(store(image), kind="pictures")))
@@ -54,6 +64,7 @@ def test_the_page_for_any_pc_names_pictures_that_are_there(make_study: MakeStudy
 def test_the_page_asks_the_network_for_nothing(make_study: MakeStudy, ask: Ask) -> None:
     archive = opened(made(ask(make_study(1), viewer=True)))
     page = archive.read("INDEX.HTM").decode()
+    assert "INDEX.HTM" in archive.read("README.TXT").decode()
     assert "http:" not in page
     assert "https:" not in page
     assert "default-src 'none'" in page

@@ -61,7 +61,9 @@
     const small = document.createElement("img");
     small.alt = "";
     if (middle) small.src = source(middle, "D");
+    else small.hidden = true;
     const text = document.createElement("span");
+    text.className = "told";
     text.textContent = [series.modality, series.description].filter(Boolean).join(" ");
     const count = document.createElement("small");
     count.textContent = `${series.images.length} ${words.images}`;
@@ -73,7 +75,8 @@
 
   for (const study of window.studies) {
     const title = document.createElement("h2");
-    title.textContent = [study.patient, study.date, study.description].filter(Boolean).join(" · ");
+    const who = study.patient || study.number;
+    title.textContent = [who, study.date, study.description].filter(Boolean).join(" · ");
     at("series").append(title, ...study.series.map((series) => entry(study, series)));
   }
 

@@ -70,11 +70,17 @@ def patient_key(study: Study) -> str:
 
 
 def changes_of(row: Instance, profile: Profile) -> list[Change]:
-    """What the profile does to the header of an object, for a person to look at."""
+    """What the profile does to the header of an object, for a person to look at.
+
+    Raises NotNameless.
+    """
     explicit_vr = explicit(row.transfer_syntax_uid)
-    data = corrected_header(row)
-    dataset = read_dataset(io.BytesIO(data), not explicit_vr, is_little_endian=True)
-    return deidentifier(profile).apply(dataset, patient=patient_key(row.series.study))
+    try:
+        data = corrected_header(row)
+        dataset = read_dataset(io.BytesIO(data), not explicit_vr, is_little_endian=True)
+        return deidentifier(profile).apply(dataset, patient=patient_key(row.series.study))
+    except Exception as error:  # damaged values surface as almost anything
+        raise NotNameless(type(error).__name__) from error
 
 
 def anonymised_members(
@@ -108,7 +114,7 @@ def _nameless(
         dataset, syntax = _read(row, plain=bool(held and held.regions))
         if held and held.regions:
             blank(dataset, held.regions)
-        maker.apply(dataset, patient=patient_key(row.series.study), pixels_clean=held is not None)
+        maker.apply(dataset, patient=patient_key(row.series.study), looked_at=held is not None)
         body = encoded(dataset, implicit_vr=not explicit(syntax))
     except OSError:
         raise  # the file cannot be read: nothing is known of it

@@ -117,8 +117,13 @@ class Progress:
         for chunk in member.chunks():
             self.written(len(chunk))
             yield chunk
-        if member.name.startswith("DICOM/"):
+        if is_object(member):
             self.one_done()
+
+
+def is_object(member: Member) -> bool:
+    """Is it one of the DICOM files, by its name?"""
+    return member.name.startswith("DICOM/")
 
 
 def _attempt(claim: Claim) -> None:
@@ -128,6 +133,9 @@ def _attempt(claim: Claim) -> None:
         log.warning("Export %s was taken away while it was made", claim.export.pk)
     except (NoRoom, NotMade, OSError, BusyError) as error:
         _give_up(claim, error)
+    except Exception as error:  # ours: told to who waits, and to who reads the log
+        _give_up(claim, error)
+        raise
 
 
 def _give_up(claim: Claim, error: Exception) -> None:
@@ -145,14 +153,16 @@ def _make(claim: Claim) -> None:
     keys = instance_keys(export.studies.values_list("pk", flat=True))
     if not keys:
         raise NotMade(_("These studies have no images any more."))
-    progress = Progress(claim, len(keys))
+    # A disc is gone through twice: first for the sizes, then for the bytes.
+    passes = 2 if export.kind == Export.Kind.DISC else 1
+    progress = Progress(claim, passes * len(keys))
     if export.kind == Export.Kind.ANONYMISED and export.released_at is None:
         note_held(claim, _held(export, keys, progress))
         return
     part = exports_folder() / f"{export.pk}-{claim.token}{PART}"
     try:
         outcome = _write(export, keys, part, progress)
-        _finish(claim, part, outcome)
+        _finish(claim, part, outcome, len(keys))
     finally:
         part.unlink(missing_ok=True)
 
@@ -171,10 +181,11 @@ def _write(export: Export, keys: Sequence[int], part: Path, progress: Progress) 
     with part.open("wb") as target:
         if export.kind == Export.Kind.DISC:
             with tempfile.TemporaryDirectory(dir=part.parent, suffix=PART) as folder:
-                members = _with_pictures(export, keys)
-                burn(progress.watch(_staged(members, Path(folder))), target)
+                members = _staged(_with_pictures(export, keys), Path(folder), progress)
+                burn(progress.watch(members), target)
         else:
-            for piece in zipped(progress.watch(_members(export, keys, outcome, progress))):
+            members = progress.watch(_members(export, keys, outcome, progress))
+            for piece in zipped(members, deflate=True):
                 target.write(piece)
         target.flush()
         os.fsync(target.fileno())
@@ -200,18 +211,21 @@ def _profile(export: Export) -> Profile:
 
 def _with_pictures(export: Export, keys: Sequence[int]) -> Iterator[Member]:
     """The objects, and where it was asked for the page that shows them on any PC."""
-    if export.options.get("viewer"):
-        pages = PortablePages()
-        for one in placed(keys):
-            yield from pages.pictures_of(one)
-        yield from pages.pages()
-    yield from dicom_members(keys)
+    if not export.options.get("viewer"):
+        yield from dicom_members(keys)
+        return
+    pages = PortablePages()
+    more = _("To look at pictures of them in a browser, open the file INDEX.HTM.")
+    yield from dicom_members(keys, beside=pages.pictures_of, more=more)
+    yield from pages.pages()
 
 
-def _staged(members: Iterable[Member], folder: Path) -> Iterator[Member]:
+def _staged(members: Iterable[Member], folder: Path, progress: Progress) -> Iterator[Member]:
     """Members of which none holds its bytes: pictures are laid into a folder meanwhile."""
     for number, member in enumerate(members):
         if not member.name.startswith("VIEWER/"):
+            if is_object(member):
+                progress.one_done()
             yield member
             continue
         path = folder / str(number)
@@ -223,7 +237,7 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
     yield path.read_bytes()
 
 
-def _finish(claim: Claim, part: Path, outcome: Outcome) -> None:
+def _finish(claim: Claim, part: Path, outcome: Outcome, objects: int) -> None:
     """Into its place first, then into the row: a file without a row is found and deleted."""
     export = claim.export
     ending = "iso" if export.kind == Export.Kind.DISC else "zip"
@@ -236,6 +250,7 @@ def _finish(claim: Claim, part: Path, outcome: Outcome) -> None:
             claim,
             file_name=name,
             size=size,
+            objects=objects,
             left_out=outcome.left_out,
             codes=outcome.pseudonyms(export),
         )

@@ -5,7 +5,7 @@ Nothing is held but the records of the DICOMDIR, which comes behind what it list
 
 import logging
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from django.utils.translation import gettext as _
 
@@ -22,12 +22,21 @@ _PREAMBLE = b"\0" * 128
 _TIFF = (b"II*\0", b"MM\0*")  # the only preambles that are of use (PS3.10 7.1)
 
 
-def dicom_members(keys: Sequence[int]) -> Iterator[Member]:
-    """The files of instances, then their DICOMDIR and a readme."""
+def dicom_members(
+    keys: Sequence[int],
+    *,
+    beside: Callable[[Placed], Iterable[Member]] = lambda _one: (),
+    more: str = "",
+) -> Iterator[Member]:
+    """The files of instances, then their DICOMDIR and a readme.
+
+    `beside`: what goes before each of them; `more`: another paragraph of the readme.
+    """
     directory = Directory(FILE_SET)
     for one in placed(keys):
+        yield from beside(one)
         yield _file(one, directory)
-    yield from closing_members(directory)
+    yield from closing_members(directory, more=more)
 
 
 def closing_members(directory: Directory, *, more: str = "") -> Iterator[Member]:

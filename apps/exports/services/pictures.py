@@ -14,10 +14,19 @@ from apps.dicom.rendering.options import JPEG, PNG, RenderOptions, Viewport, Win
 from apps.exports.members import Member, text_member
 from apps.exports.services.gathering import Placed, placed
 from apps.studies.models import Instance, Study
-from apps.studies.services.rendering import NotRenderableError, render
+from apps.studies.services.forms import Form, form_of, is_mp4, is_mpeg2, video_spans
+from apps.studies.services.rendering import (
+    NotRenderableError,
+    render,
+    render_film,
+    repack_video,
+)
+from apps.studies.services.rewriting import CHUNK
+from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
 PORTABLE = Path(__file__).parents[1] / "portable"
+MP4 = "video/mp4"
 MOST_FRAMES = 1000  # of one object, on the page for any PC
 SHOWN = Viewport(1024, 1024)
 _ENDINGS = {JPEG: "JPG", PNG: "PNG"}
@@ -28,27 +37,73 @@ _PRESETS = {"L": Window(-600, 1600), "B": Window(400, 1800)}
 def picture_members(
     keys: Sequence[int], *, media_type: str = JPEG, on_object: Callable[[], None]
 ) -> Iterator[Member]:
-    """Every frame as a picture, in a folder for each series; then what cannot be shown.
+    """Every frame as a picture, films too, in a folder for each series; then what has none.
 
     `on_object` is called when all of an object is there.
     """
     missing = []
     for one in placed(keys):
         study, series, number = one.numbers
-        folder = f"STUDY{study:02d}/SERIES{series:03d}"
+        name = f"STUDY{study:02d}/SERIES{series:03d}/IMAGE{number:05d}"
         made = 0
-        for frame in range(1, one.row.frames + 1):
-            picture = _picture(one.row, frame, RenderOptions(media_type))
-            if picture is not None:
-                part = f"_{frame:04d}" if one.row.frames > 1 else ""
-                yield _stored(f"{folder}/IMAGE{number:05d}{part}.{_ENDINGS[media_type]}", picture)
-                made += 1
+        for member in _shown(one.row, name, media_type):
+            made += 1
+            yield member
         on_object()
         if not made:
             missing.append(one.row.sop_instance_uid)
     if missing:
         said = _("These objects cannot be shown as pictures:")
         yield text_member("README.TXT", "\r\n".join([said, "", *missing, ""]))
+
+
+def _shown(row: Instance, name: str, media_type: str) -> Iterator[Member]:
+    """The pictures of one object, and its film where it moves."""
+    if form_of(row) == Form.VIDEO:
+        yield from _stream(row, name)
+        return
+    for frame in range(1, row.frames + 1):
+        picture = _picture(row, frame, RenderOptions(media_type))
+        if picture is not None:
+            part = f"_{frame:04d}" if row.frames > 1 else ""
+            yield _stored(f"{name}{part}.{_ENDINGS[media_type]}", picture)
+    if row.frames > 1 and (film := _film(row)):
+        yield _stored(f"{name}.MP4", film)
+
+
+def _film(row: Instance) -> bytes | None:
+    frames, options = range(1, row.frames + 1), RenderOptions(MP4)
+    return _made_film(row, lambda: render_film(row, frames=frames, options=options)[1])
+
+
+def _made_film(row: Instance, make: Callable[[], bytes]) -> bytes | None:
+    try:
+        return make()
+    except NotRenderableError as error:
+        log.warning("No film of %s: %s", row.sop_instance_uid, error)
+        return None
+
+
+def _stream(row: Instance, name: str) -> Iterator[Member]:
+    """A stored video: as it is, or as MP4 where its own container is taken by few players."""
+    spans = video_spans(row)
+    if is_mpeg2(row) or is_mp4(row, spans):
+        yield _copied(row, spans, f"{name}.{'MPG' if is_mpeg2(row) else 'MP4'}")
+    elif film := _made_film(row, lambda: repack_video(row)):
+        yield _stored(f"{name}.MP4", film)
+
+
+def _copied(row: Instance, spans: list[int], name: str) -> Member:
+    """Parts of a stored file, read when their turn comes."""
+    file_name = row.file_name
+
+    def chunks() -> Iterator[bytes]:
+        for offset, length in zip(spans[0::2], spans[1::2], strict=True):
+            for start in range(offset, offset + length, CHUNK):
+                size = min(CHUNK, offset + length - start)
+                yield stored_files().read(file_name, start, size)
+
+    return Member(name, chunks, sum(spans[1::2]))
 
 
 class PortablePages:

@@ -65,6 +65,7 @@ def note_done(
     *,
     file_name: str,
     size: int,
+    objects: int,
     left_out: int,
     codes: Iterable[Pseudonym] = (),
 ) -> None:
@@ -74,14 +75,15 @@ def note_done(
         Pseudonym.objects.bulk_create(codes, ignore_conflicts=True, batch_size=200)
         row.status, row.lease_until = Export.Status.DONE, None
         row.file_name, row.size, row.left_out_count = file_name, size, left_out
-        row.done_count, row.error = row.total_count, ""
+        row.total_count = row.done_count = objects
+        row.error = ""
         row.finished_at = timezone.now()
         row.save()
         record_export(
             Kind.EXPORT_MADE,
             row,
             origin=_origin(row),
-            objects=row.total_count - left_out,
+            objects=objects - left_out,
             size=size,
         )
 

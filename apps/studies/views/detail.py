@@ -72,6 +72,7 @@ def _page(request: HttpRequest, study: Study, form: MatchForm, *, code: int = 20
         "procedures": study.procedures.select_related("order"),
         "form": form,
         "may_match": can(request.user, Action.CHANGE, study),
+        "may_export": can(request.user, Action.EXPORT, study),
     }
     return render(request, "studies/study_detail.html", context, status=code)
 
