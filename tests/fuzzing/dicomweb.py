@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import get_resolver
 
-from apps.studies.querysets import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
+from apps.studies.conditions import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
 from tests.test_routes import walk
 
 START = "dicom-web/"

@@ -6,8 +6,8 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from apps.api.requests import Asked, Page
+from apps.studies.conditions import STUDY_KEYS
 from apps.studies.models import Instance, Label, Series, Study
-from apps.studies.querysets import STUDY_KEYS
 
 # Who somebody is stands in bodies only: addresses are written to logs.
 PERSONAL = frozenset({"PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"})

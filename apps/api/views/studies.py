@@ -27,8 +27,8 @@ from apps.api.shapes.studies import (
 from apps.api.views.door import Door
 from apps.dicom.keys import Key, Terms, make_key
 from apps.orders.models import Order, RequestedProcedure
+from apps.studies.conditions import SERIES_KEYS, STUDY_KEYS
 from apps.studies.models import Instance, Label, Series, Study
-from apps.studies.querysets import SERIES_KEYS, STUDY_KEYS
 from apps.studies.services import (
     label_study,
     match_study,

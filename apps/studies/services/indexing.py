@@ -253,11 +253,8 @@ _COUNTED = (
 
 def _update_counts(rows: Iterable[Series]) -> None:
     """In SQL of its own, as above: done for every series of every batch."""
-    quoted = connection.ops.quote_name
-    names = ("revision", "instance_count", "id")
-    revision, count, key = (quoted(Series._meta.get_field(name).column) for name in names)
-    table = quoted(Series._meta.db_table)
-    statement = f"UPDATE {table} SET {revision} = %s, {count} = %s WHERE {key} = %s"  # noqa: S608
+    table = connection.ops.quote_name(Series._meta.db_table)
+    statement = f"UPDATE {table} SET revision = %s, instance_count = %s WHERE id = %s"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.executemany(statement, [(one.revision, one.instance_count, one.pk) for one in rows])
 
