@@ -9,9 +9,7 @@ import functools
 import io
 import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
@@ -20,6 +18,53 @@ from pydicom.dataset import Dataset
 from apps.dicom.charsets import decode
 from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
 from apps.dicom.encoding import reencoded, syntax_of
+from apps.dicom.walking import (
+    EXPLICIT_HEAD,
+    IMPLICIT_HEAD,
+    ITEM,
+    LONG_LENGTH,
+    LONG_VRS,
+    MAX_DEPTH,
+    SEQUENCE_END,
+    UNDEFINED,
+    CutOffError,
+    Element,
+    UnreadableError,
+    WalkError,
+    behind,
+    element_at,
+    elements,
+    inside,
+    items,
+    spans,
+)
+
+__all__ = [
+    "BULK_BYTES",
+    "DEFLATED",
+    "DEFLATED_LITTLE",
+    "EXPLICIT_BIG",
+    "EXPLICIT_LITTLE",
+    "IMPLICIT_LITTLE",
+    "ITEM",
+    "MAX_DEPTH",
+    "NATIVE",
+    "NOT_IN_FILE",
+    "PIXEL_TAGS",
+    "SEQUENCE_END",
+    "UNDEFINED",
+    "CutOffError",
+    "Element",
+    "Header",
+    "UnreadableError",
+    "WalkError",
+    "elements",
+    "explicit",
+    "inside",
+    "items",
+    "read_header",
+    "spans",
+]
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -29,47 +74,16 @@ DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 DEFLATED = frozenset({DEFLATED_LITTLE, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED_LITTLE})
 
-UNDEFINED = 0xFFFFFFFF
-MAX_DEPTH = 64
 # Float, double float and integer pixel data: a header ends where one of them begins.
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 # Top-level values above this are left in the file and listed as bulk data.
 BULK_BYTES = 32 * 1024
 NOT_IN_FILE = -1  # offset of a bulk value that has to be decoded out of the file
 _BULK_VRS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT"})
-_LONG_VRS = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-)
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _PIXEL_GROUP = 0x7FE0
 _BIG_PIXELS = b"\x7f\xe0\0\x10"  # the tag of pixel data in big endian
 _PREAMBLE = 128
-_EXPLICIT = struct.Struct("<HH2sH")
-_IMPLICIT = struct.Struct("<HHL")
-_LONG = struct.Struct("<L")
-
-
-class UnreadableError(ValueError):
-    """A file that is no DICOM object anybody could use; the message says why."""
-
-
-class WalkError(ValueError):
-    """The fast walk does not understand these bytes."""
-
-
-class CutOffError(WalkError):
-    """A value, as the walk reads it, would end behind the end of the file."""
-
-
-class Element(NamedTuple):
-    """One data element: where its tag starts, where its value starts, how long it is."""
-
-    tag: int
-    vr: bytes  # empty in implicit VR
-    start: int
-    offset: int
-    length: int  # UNDEFINED for sequences and encapsulated pixel data that say so
 
 
 @dataclass
@@ -141,108 +155,6 @@ def explicit(transfer_syntax_uid: str) -> bool:
     return transfer_syntax_uid != IMPLICIT_LITTLE
 
 
-def elements(
-    buffer: Buffer, start: int, end: int, *, explicit_vr: bool, depth: int = 0
-) -> Iterator[Element]:
-    """The elements of one level between two offsets; raises WalkError, struct.error."""
-    position = start
-    while position + 8 <= end:
-        element = _element(buffer, position, explicit_vr)
-        yield element
-        position = _after(buffer, element, end, explicit_vr, depth)
-
-
-def spans(
-    buffer: Buffer, start: int, end: int, *, explicit_vr: bool
-) -> Iterator[tuple[Element, int]]:
-    """As `elements`, each with the offset behind it; what is left over is a WalkError."""
-    position = start
-    while position < end:
-        element = _element(buffer, position, explicit_vr)
-        position = _after(buffer, element, end, explicit_vr, 0)
-        yield element, position
-
-
-def items(
-    buffer: Buffer, element: Element, end: int, *, explicit_vr: bool, depth: int = 0
-) -> Iterator[tuple[int, int]]:
-    """Start and end of each item's elements, its delimiter left out."""
-    if depth > MAX_DEPTH:
-        raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
-    position = element.offset
-    stop = end if element.length == UNDEFINED else element.offset + element.length
-    while position + 8 <= stop:
-        group, number, length = _IMPLICIT.unpack_from(buffer, position)
-        tag = group << 16 | number
-        if tag == SEQUENCE_END:
-            return
-        if tag != ITEM:
-            raise WalkError("something else where an item should be")
-        position += 8
-        if length == UNDEFINED:
-            item_end = _item_end(buffer, position, stop, explicit_vr, depth)
-            yield position, item_end
-            position = item_end + 8
-        else:
-            yield position, position + length
-            position += length
-
-
-def inside(element: Element, explicit_vr: bool) -> bool:
-    """Are the items of a sequence in explicit VR? Not in a UN (PS3.5 6.2.2 note 2)."""
-    return explicit_vr and element.vr != b"UN"
-
-
-def _element(buffer: Buffer, position: int, explicit_vr: bool) -> Element:
-    group, number, length = _IMPLICIT.unpack_from(buffer, position)
-    tag = group << 16 | number
-    if not explicit_vr or group == 0xFFFE:
-        return Element(tag, b"", position, position + 8, length)
-    vr, short = _EXPLICIT.unpack_from(buffer, position)[2:]
-    if vr in _LONG_VRS:
-        return Element(tag, vr, position, position + 12, _LONG.unpack_from(buffer, position + 8)[0])
-    if not (vr.isalpha() and vr.isupper()):
-        raise WalkError("no VR where one should be")
-    return Element(tag, vr, position, position + 8, short)
-
-
-def _after(buffer: Buffer, element: Element, end: int, explicit_vr: bool, depth: int) -> int:
-    """Where the next element starts."""
-    if element.length != UNDEFINED:
-        position = element.offset + element.length
-        if position > end:
-            what = CutOffError if end == len(buffer) else WalkError
-            raise what("a value reaches past the end")
-        return position
-    position = element.offset
-    for _, stop in items(
-        buffer, element, end, explicit_vr=inside(element, explicit_vr), depth=depth + 1
-    ):
-        position = stop
-    # Behind the last item: its own delimiter, then that of the sequence.
-    return _behind_delimiters(buffer, position, end)
-
-
-def _behind_delimiters(buffer: Buffer, position: int, end: int) -> int:
-    while position + 8 <= end:
-        group, number, _ = _IMPLICIT.unpack_from(buffer, position)
-        position += 8
-        if group << 16 | number == SEQUENCE_END:
-            return position
-    raise WalkError("a sequence without an end")
-
-
-def _item_end(buffer: Buffer, start: int, end: int, explicit_vr: bool, depth: int) -> int:
-    """Where the delimiter of an item of undefined length is."""
-    position = start
-    while position + 8 <= end:
-        element = _element(buffer, position, explicit_vr)
-        if element.tag == ITEM_END:
-            return position
-        position = _after(buffer, element, end, explicit_vr, depth)
-    raise WalkError("an item without an end")
-
-
 def _read_meta(buffer: Buffer) -> Header:
     if bytes(buffer[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
         raise UnreadableError("no DICOM file: the DICM mark is missing")
@@ -250,7 +162,7 @@ def _read_meta(buffer: Buffer) -> Header:
     position = _PREAMBLE + 4
     # The group is looked at first: behind the meta information the VR form may change.
     while bytes(buffer[position : position + 2]) == b"\x02\x00":
-        element = _element(buffer, position, explicit_vr=True)
+        element = element_at(buffer, position, explicit_vr=True)
         position = element.offset + element.length
         meta[element.tag] = bytes(buffer[element.offset : position])
     syntax = _ascii(meta.get(0x00020010, b""))
@@ -276,12 +188,12 @@ def _read_dataset(buffer: Buffer, header: Header) -> Header:
         if position + 8 > size:
             position = size
             break
-        element = _element(buffer, position, explicit_vr)
+        element = element_at(buffer, position, explicit_vr)
         if element.tag in PIXEL_TAGS:
             header.pixels = element
             header.pixel_vr = _pixel_vr(element.tag, element.vr) if element.length else ""
             break
-        following = _after(buffer, element, size, explicit_vr, 0)
+        following = behind(buffer, element, size, explicit_vr, 0)
         if _is_bulk(element):
             kept += [bytes(buffer[copied:position]), _emptied(element)]
             copied = following
@@ -303,12 +215,12 @@ def _explicit_run(buffer: Buffer, position: int, end: int, values: dict[int, byt
     One tight loop over what nearly all elements of nearly all files are: known VR, value
     at hand. Everything else is left to `_element`, which looks more closely.
     """
-    unpack, unpack_long, last = _EXPLICIT.unpack_from, _LONG.unpack_from, end - 12
+    unpack, unpack_long, last = EXPLICIT_HEAD.unpack_from, LONG_LENGTH.unpack_from, end - 12
     while position <= last:
         group, number, vr, length = unpack(buffer, position)
         offset = position + 8
         if vr not in _SHORT_VRS:
-            if vr not in _LONG_VRS:
+            if vr not in LONG_VRS:
                 return position
             length, offset = unpack_long(buffer, offset)[0], offset + 4
         following = offset + length
@@ -322,7 +234,7 @@ def _explicit_run(buffer: Buffer, position: int, end: int, values: dict[int, byt
 
 def _implicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
     """The same for implicit VR, where a length is all there is to see."""
-    unpack, last = _IMPLICIT.unpack_from, end - 8
+    unpack, last = IMPLICIT_HEAD.unpack_from, end - 8
     while position <= last:
         group, number, length = unpack(buffer, position)
         following = position + 8 + length
@@ -352,8 +264,8 @@ def _may_be_bulk(tag: int) -> bool:
 def _emptied(element: Element) -> bytes:
     group, number = element.tag >> 16, element.tag & 0xFFFF
     if not element.vr:
-        return _IMPLICIT.pack(group, number, 0)
-    return _EXPLICIT.pack(group, number, element.vr, 0) + _LONG.pack(0)
+        return IMPLICIT_HEAD.pack(group, number, 0)
+    return EXPLICIT_HEAD.pack(group, number, element.vr, 0) + LONG_LENGTH.pack(0)
 
 
 def _read_deflated(buffer: Buffer, header: Header) -> Header:
@@ -428,7 +340,7 @@ def _pixels_at(buffer: Buffer, position: int, dataset: Dataset) -> Element | Non
         return None
     for explicit_vr in (True, False):
         try:
-            element = _element(buffer, position, explicit_vr)
+            element = element_at(buffer, position, explicit_vr)
         except WalkError:
             continue
         if element.tag in PIXEL_TAGS:

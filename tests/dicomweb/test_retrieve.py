@@ -303,3 +303,17 @@ def test_unknown_objects_are_not_found(radiologist: Client, keep: Keep) -> None:
         answer = get(radiologist, address)
         assert answer.status_code == 404
         assert "error" in answer.json()
+
+
+@pytest.mark.parametrize("frames", ["1", "3", "2,3", ",".join(["1"] * 20)])
+def test_who_sees_only_some_studies_gets_the_same_of_them(
+    radiologist: Client, keep: Keep, monkeypatch: pytest.MonkeyPatch, frames: str
+) -> None:
+    row = keep(three_frames())
+    address = f"{address_of(row)}/frames/{frames}"
+    metadata = f"{address_of(row).rpartition('/instances/')[0]}/metadata"
+    before = parts_of(get(radiologist, address, ANY_FRAME)), get(radiologist, metadata).content
+    # The queries that are compiled beforehand are for who sees everything.
+    monkeypatch.setattr("apps.dicomweb.views.lookup.sees_all", lambda *_: False)
+    after = parts_of(get(radiologist, address, ANY_FRAME)), get(radiologist, metadata).content
+    assert after == before
