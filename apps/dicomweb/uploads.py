@@ -30,7 +30,7 @@ class UploadedPart:
     media_type: str
     transfer_syntax: str
     location: str
-    chunks: Iterator[bytes]
+    chunks: Iterator[memoryview]
 
 
 class UploadedParts:
@@ -44,6 +44,7 @@ class UploadedParts:
         self.kind, boundary = _announced(content_type)
         self._mark = b"\r\n--" + boundary
         self._held = b"\r\n"  # the first boundary has no line before it
+        self._at = 0  # how much of that is done with
 
     def __iter__(self) -> Iterator[UploadedPart]:
         for _ in self._to_boundary():
@@ -57,34 +58,34 @@ class UploadedParts:
 
     def _more(self) -> bool:
         data = self._stream.read(CHUNK)
-        self._held += data
+        self._held, self._at = self._held[self._at :] + data, 0
         return bool(data)
 
-    def _to_boundary(self) -> Iterator[bytes]:
-        """Everything up to the next boundary, which is taken away."""
-        while (at := self._held.find(self._mark)) < 0:
+    def _to_boundary(self) -> Iterator[memoryview]:
+        """Everything up to the next boundary, which is passed over; nothing is copied."""
+        while (end := self._held.find(self._mark, self._at)) < 0:
             # The tail may be the beginning of a boundary.
-            safe = max(len(self._held) - len(self._mark) + 1, 0)
-            if safe:
-                chunk, self._held = self._held[:safe], self._held[safe:]
-                yield chunk
+            safe = len(self._held) - len(self._mark) + 1
+            if safe > self._at:
+                start, self._at = self._at, safe
+                yield memoryview(self._held)[start:safe]
             if not self._more():
                 raise BadRequestError("the body ends without its last boundary")
-        chunk, self._held = self._held[:at], self._held[at + len(self._mark) :]
-        if chunk:
-            yield chunk
+        start, self._at = self._at, end + len(self._mark)
+        if end > start:
+            yield memoryview(self._held)[start:end]
 
     def _is_last(self) -> bool:
-        while len(self._held) < 2 and self._more():
+        while len(self._held) - self._at < 2 and self._more():
             pass
-        return self._held.startswith(b"--")
+        return self._held.startswith(b"--", self._at)
 
     def _head(self) -> dict[str, str]:
         """The header lines of a part, names in small letters."""
-        while (at := self._held.find(b"\r\n\r\n")) < 0:
-            if len(self._held) > MAX_HEAD or not self._more():
+        while (end := self._held.find(b"\r\n\r\n", self._at)) < 0:
+            if len(self._held) - self._at > MAX_HEAD or not self._more():
                 raise BadRequestError("a part without an end of its header")
-        head, self._held = self._held[:at], self._held[at + 4 :]
+        head, self._at = self._held[self._at : end], end + 4
         lines = re.sub(r"\r\n[ \t]+", " ", head.decode("utf-8", "replace")).split("\r\n")
         named = (line.partition(":") for line in lines)
         return {name.strip().lower(): value.strip() for name, colon, value in named if colon}
