@@ -117,7 +117,7 @@ class DecisionForm(forms.Form):
         required=False,
         max_length=400,
         widget=forms.TextInput(attrs={**TEXT, "placeholder": "0 0 200 40"}),
-        help_text=_("Left, top, width and height in pixels; several apart by semicolons."),
+        help_text=_("Draw them on the picture, or write left, top, width and height in pixels."),
     )
 
     def clean_regions(self) -> list[list[int]]:

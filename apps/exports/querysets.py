@@ -1,11 +1,10 @@
 """Reading exports."""
 
-import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import Count, Sum
+from django.db.models import Count
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -35,12 +34,6 @@ class ExportQuerySet(models.QuerySet["Export"]):
         """Everything a line of the list says, in one query."""
         rows = self.select_related("user", "profile").annotate(studies_count=Count("studies"))
         return rows.order_by("-id")
-
-    def bytes_kept(self) -> int:
-        return self.filter(status="done").aggregate(total=Sum("size"))["total"] or 0
-
-    def finished_before(self, moment: datetime.datetime) -> Self:
-        return self.filter(finished_at__lt=moment)
 
 
 class HeldObjectQuerySet(models.QuerySet["HeldObject"]):

@@ -81,6 +81,31 @@ def test_two_studies_are_exported_watched_downloaded_and_opened(
     shows_pictures(browser, tmp_path / "disc" / "INDEX.HTM")
 
 
+def test_rectangles_are_drawn_on_the_picture(page: Page, settings: Any) -> None:
+    settings.CELERY_TASK_ALWAYS_EAGER = False  # the worker is this test
+    settings.CELERY_BROKER_URL = "memory://"
+    study = store(head(2, Modality="US"))
+    page.goto(f"/exports/new/?study={study.pk}")
+    page.get_by_label("Anonymised DICOM files").check()
+    page.get_by_role("button", name="Export").click()
+    made(Export.objects.get())
+    picture = page.get_by_role("img", name="Frame 1")
+    expect(picture).to_be_visible(timeout=15_000)
+    box = picture.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"], steps=4)
+    page.mouse.up()
+    expect(page.get_by_label("Blank these regions")).to_have_value("16 32 16 32")
+    assert len(page.context.pages) == 1
+    page.get_by_label("Take along").check()
+    page.get_by_role("button", name="Save the decisions").click()
+    page.get_by_role("button", name="Everything was looked at").click()
+    export = made(Export.objects.get())
+    assert (export.status, export.held.get().regions) == ("done", [[16, 32, 16, 32]])
+
+
 def shows_pictures(browser: Browser, path: Path) -> None:
     """The page from a folder, in a browser that has never heard of us."""
     strangers: list[str] = []
