@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from apps.viewer.headers import add_viewer_headers
 from openpacs import __version__
 from openpacs.secret_key import load_secret_key
-from openpacs.wiring import AUDIT_SUBSCRIBERS, CELERY_BEAT_SCHEDULE, CELERY_TASK_ROUTES
+from openpacs.wiring import AUDIT_SUBSCRIBERS as AUDIT_SUBSCRIBERS
+from openpacs.wiring import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
+from openpacs.wiring import CELERY_TASK_ROUTES as CELERY_TASK_ROUTES
 
-__all__ = ["AUDIT_SUBSCRIBERS", "CELERY_BEAT_SCHEDULE", "CELERY_TASK_ROUTES"]  # settings, too
 django_stubs_ext.monkeypatch()
 
 env: Any = environ.Env()  # type: ignore[no-untyped-call]
