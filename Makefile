@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
 .PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
+.PHONY: bench-metadata bench-frames bench-render
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -46,6 +47,15 @@ bench-retrieve: bench-tools
 
 bench-million: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.million
+
+bench-metadata: bench-tools ## WADO-RS metadata; likewise bench-frames, bench-render
+	@$(VENV_PYTHON) -m benchmarks.metadata
+
+bench-frames: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.frames
+
+bench-render: bench-tools
+	@$(VENV_PYTHON) -m benchmarks.render
 
 bench-tools:
 	@$(VENV_PYTHON) -m tests.prepare

@@ -8,7 +8,7 @@ from types import FrameType
 from benchmarks.program import INTERRUPTED
 from openpacs.install import ROOT
 
-NAMES = ("store", "find", "retrieve", "million")
+NAMES = ("store", "find", "retrieve", "metadata", "frames", "render", "million")
 
 
 def main() -> int:

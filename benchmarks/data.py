@@ -60,7 +60,7 @@ def one_study(kind: str, instances: int) -> tuple[str, list[Path]]:
 
 
 def one_series(instances: int) -> tuple[str, str, list[Path]]:
-    """A series of so many CT images of 39 KB: the UIDs of study and series, and its files.
+    """A series of so many CT images of 530 KB: the UIDs of study and series, and its files.
 
     What differs between the slices of a scanner differs here: a dozen of 260 attributes.
     """
@@ -138,9 +138,10 @@ def _write_study(folder: Path, template: Dataset, number: int, instances: int) -
 
 
 def _write_series(folder: Path, study: str, instances: int) -> None:
-    dataset = _template("small", 0)
+    dataset = _template("large", 0)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{study}.1"
     dataset.PatientName, dataset.PatientID = "Bench^Series", "BENCHSERIES"
+    dataset.PixelData = _slice(np.random.default_rng(SINGLE_SERIES))
     for index in range(instances):
         position = round(-312.5 + 0.625 * index, 3)
         dataset.SOPInstanceUID = f"{study}.1.{index + 1}"

@@ -39,6 +39,25 @@ CHAPTERS = {
         "Orthanc has one association for that, openpacs as many as the device is given. C-GET "
         "goes to getscu, which writes the files. Times are those of the whole client processes.",
     ),
+    "render": Chapter(
+        "Rendered images and thumbnails",
+        "A CT study of 530 KB images, each read once. Rendered images through DICOMweb on both "
+        "sides. Beside thumbnails stands the preview that Orthanc's own pages show, in full size "
+        "and made anew each time; thumbnails that are kept are read ten times over.",
+    ),
+    "metadata": Chapter(
+        "WADO-RS metadata",
+        "A series of 500 CT images that differ in a dozen of 260 attributes; the time from the "
+        "request to the last byte. First request: nothing was made of it before. Stored: as "
+        "openpacs keeps it once a study is complete; this Orthanc keeps nothing and reads its "
+        "files each time. Both answer with gzip where that is asked for. CPU is per request.",
+    ),
+    "frames": Chapter(
+        "WADO-RS frames",
+        "Frames of 512 x 512 x 16 bit, as they are stored, read over connections that are kept "
+        "open. Memory is what all processes of the server grow by at most (proportional set "
+        "size) while twenty clients read a large study, each its first 200 MB. CPU is per frame.",
+    ),
 }
 INTRODUCTION = """\
 # Benchmarks

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,6 +17,7 @@ OCTETS = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 DICOM = "multipart/related; type=application/dicom; transfer-syntax=*"
 BUFFER = 1 << 20
 SECONDS = 120.0  # without a byte
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,25 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def read(self, path: str, accept: str, **headers: str) -> int:
-        """Ask, and throw away what comes; the number of bytes of the body."""
-        _, held, length = self._ask(path, accept, headers)
-        left = length - len(held)
-        while left > 0:
-            left -= self._some(left)
-        return length
+    def read(self, path: str, accept: str, **headers: str) -> None:
+        """Ask, and throw away what comes."""
+        said, held = self._ask(path, accept, headers)
+        if "content-length" in said:
+            left = int(said["content-length"]) - len(held)
+            while left > 0:
+                left -= self._some(left)
+        else:
+            while not held.endswith(_LAST_CHUNK):
+                held = held[-len(_LAST_CHUNK) :] + bytes(self._buffer[: self._some(BUFFER)])
 
     def get(self, path: str, accept: str, **headers: str) -> Answer:
-        said, held, length = self._ask(path, accept, headers)
-        pieces = [held]
-        left = length - len(held)
-        while left > 0:
-            read = self._some(left)
-            pieces.append(bytes(self._buffer[:read]))
-            left -= read
-        return Answer(said, b"".join(pieces))
+        said, held = self._ask(path, accept, headers)
+        pieces, read = [held], len(held)
+        while not _is_whole(said, pieces[-1], read):
+            pieces.append(bytes(self._buffer[: self._some(BUFFER)]))
+            read += len(pieces[-1])
+        body = b"".join(pieces)
+        return Answer(said, body if "content-length" in said else b"".join(_unchunked(body)))
 
     def stream(self, path: str, accept: str, *, most: int) -> int:
         """Read so many bytes of an answer of any length or form, then hang up."""
@@ -74,9 +77,7 @@ class Connection:
             read += more
         return read
 
-    def _ask(
-        self, path: str, accept: str, more: dict[str, str]
-    ) -> tuple[dict[str, str], bytes, int]:
+    def _ask(self, path: str, accept: str, more: dict[str, str]) -> tuple[dict[str, str], bytes]:
         self._send(path, accept, more)
         front = b""
         while b"\r\n\r\n" not in front:
@@ -86,9 +87,7 @@ class Connection:
         said = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
         if " 200 " not in first:
             raise BenchmarkError(f"{path}: {first}")
-        if "content-length" not in said:
-            raise BenchmarkError(f"{path}: an answer without its length")
-        return said, held, int(said["content-length"])
+        return said, held
 
     def _send(self, path: str, accept: str, more: dict[str, str]) -> None:
         said = {"Host": f"127.0.0.1:{self._site.port}", "Accept": accept}
@@ -103,6 +102,24 @@ class Connection:
         if not read:
             raise BenchmarkError("the server hung up in the middle of an answer")
         return read
+
+
+def _is_whole(said: dict[str, str], last: bytes, read: int) -> bool:
+    if "content-length" in said:
+        return read >= int(said["content-length"])
+    return last.endswith(_LAST_CHUNK)
+
+
+def _unchunked(body: bytes) -> Iterator[bytes]:
+    """RFC 9112 7.1"""
+    position = 0
+    while True:
+        end = body.index(b"\r\n", position)
+        length = int(body[position:end], 16)
+        if not length:
+            return
+        yield body[end + 2 : end + 2 + length]
+        position = end + 2 + length + 2
 
 
 def read_all(site: Site, paths: Sequence[str], accept: str, *, readers: int) -> float:

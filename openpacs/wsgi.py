@@ -4,13 +4,12 @@ import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from granian.utils.proxies import wrap_wsgi_with_proxy_headers
+
+from openpacs.forwarded import Application, believing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
 
-application = get_wsgi_application()
+application: Application = get_wsgi_application()
 if settings.OPENPACS_TRUSTED_PROXIES:
     # Behind a front the journal wants the address of the person, which only the front knows.
-    application = wrap_wsgi_with_proxy_headers(
-        application, trusted_hosts=settings.OPENPACS_TRUSTED_PROXIES
-    )
+    application = believing(application, settings.OPENPACS_TRUSTED_PROXIES)

@@ -20,6 +20,7 @@ PROGRAMS = {
     "echoscu": "dcmtk",
     "gdcmconv": "libgdcm-tools",
     "initdb": "postgresql",
+    "libOrthancDicomWeb.so": "orthanc-dicomweb",
     "pdftotext": "poppler-utils",
     "redis-server": "redis-server",
     "strace": "strace",
@@ -28,6 +29,7 @@ PROGRAMS = {
 # Where Debian keeps daemons; not on the PATH of everybody.
 DAEMONS = "/usr/sbin"
 POSTGRES = Path("/usr/lib/postgresql")
+ORTHANC_PLUGINS = Path("/usr/share/orthanc/plugins")
 
 
 def install_tools(run: Run) -> None:
@@ -45,8 +47,10 @@ TOOLS = Step(
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program, or None."""
+    """The path of a program, or of a plugin of one, or None."""
     found = shutil.which(name) or shutil.which(name, path=DAEMONS)
+    if (ORTHANC_PLUGINS / name).is_file():
+        found = str(ORTHANC_PLUGINS / name)
     if found or not POSTGRES.is_dir():
         return found
     newest_first = sorted(POSTGRES.glob(f"*/bin/{name}"), key=_version, reverse=True)

@@ -11,6 +11,7 @@ import resource
 import struct
 import sys
 
+LIMITS, NAMESPACE, FILTER = "limits", "namespace", "filter"  # what may hold
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _PR_SET_DUMPABLE = 4
@@ -37,18 +38,18 @@ _REFUSED = {
 
 
 def confine(*, memory_bytes: int) -> list[str]:
-    """Confine this process for good; returns what holds: `namespace`, `filter`, `limits`.
+    """Confine this process for good; returns what holds of LIMITS, NAMESPACE, FILTER.
 
     To be called with one thread and everything imported that will be needed.
     """
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    found = ["limits"]
+    found = [LIMITS]
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
-        found += ["namespace"] if _leave_network(libc) else []
-        found += ["filter"] if _filter_calls(libc) else []
+        found += [NAMESPACE] if _leave_network(libc) else []
+        found += [FILTER] if _filter_calls(libc) else []
     return found
 
 

@@ -48,6 +48,7 @@ def main(kind: str) -> None:
     questions, answers = _pipes()
     _import_the_rest(kind)
     _holds.extend(confine(memory_bytes=6 * MOST_BYTES))
+    parcels.send(answers, {"holds": _holds})
     while True:
         try:
             words, contents = parcels.receive(questions, most_bytes=2 * MOST_BYTES)

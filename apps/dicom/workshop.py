@@ -7,22 +7,30 @@ neither its neighbours nor the process that asked notice more than an exception.
 
 import atexit
 import contextlib
+import functools
+import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
 from apps.dicom import parcels
+from apps.dicom.confinement import FILTER
 from apps.dicom.parcels import ParcelError
 from apps.dicom.transcoding import MOST_BYTES, TranscodingError
+
+log = logging.getLogger(__name__)
 
 PROCESSES = 2
 CPU_SECONDS = 120  # of one job, as are the others
 WALL_SECONDS = 240
+START_SECONDS = 60  # imports, on a machine that has other things to do
 WAITING_SECONDS = 60  # for a process to be free
 MEMORY_BYTES = 6 * MOST_BYTES
+IDLE_SECONDS = 120  # after which a process that nobody needs gives its memory back
 JOBS_PER_PROCESS = 500  # what a codec leaks goes with its process
 _ROOT = Path(__file__).resolve().parents[2]
 # One thread for each process: numerical libraries would start one for each core.
@@ -62,6 +70,7 @@ class Workshop:
         self._places = threading.BoundedSemaphore(processes)
         self._lock = threading.Lock()
         self._idle: list[_Bench] = []
+        self._sweeping = False
         atexit.register(self.close)
 
     def do(
@@ -112,6 +121,36 @@ class Workshop:
             return
         with self._lock:
             self._idle.append(bench)
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            timer = threading.Timer(IDLE_SECONDS, self._sweep)
+            timer.daemon = True
+            timer.start()
+
+    def _sweep(self) -> None:
+        """End the processes that have been idle all the time; look again while there are any."""
+        with self._lock:
+            self._sweeping = False
+            tired = [bench for bench in self._idle if bench.is_tired()]
+            self._idle = [bench for bench in self._idle if bench not in tired]
+            if self._idle:
+                self._sweep_later()
+        for bench in tired:
+            bench.close()
+
+
+@functools.cache
+def _say_once(lacking: str) -> None:
+    log.warning("Codecs run without what should confine them here: %s", lacking)
+
+
+def _tell_of(holds: object) -> None:
+    """Where a kernel does not filter calls, whoever runs the site should know."""
+    if not isinstance(holds, list) or FILTER not in holds:
+        _say_once(FILTER)
 
 
 class _Bench:
@@ -120,6 +159,8 @@ class _Bench:
     def __init__(self, kind: str, wall: float) -> None:
         self._wall = wall
         self._left = JOBS_PER_PROCESS
+        self._ready = False
+        self._used = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "apps.dicom.workbench", kind],
             stdin=subprocess.PIPE,
@@ -136,23 +177,38 @@ class _Bench:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Send a job, wait for its answer; raises JobDiedError, the process then being gone."""
         self._left -= 1
-        watch = threading.Timer(self._wall, self._process.kill)
+        if not self._ready:
+            with self._watched(START_SECONDS, "the codecs did not start"):
+                told, _ = parcels.receive(self._from, most_bytes=0)
+            self._ready = True
+            _tell_of(told.get("holds"))
+        with self._watched(self._wall, "the codec crashed or took too much"):
+            parcels.send(self._to, words, contents)
+            return parcels.receive(self._from, most_bytes=words["memory_bytes"])
+
+    @contextlib.contextmanager
+    def _watched(self, seconds: float, otherwise: str) -> Iterator[None]:
+        """Within so many seconds, or the process is ended and JobDiedError says so."""
+        watch = threading.Timer(seconds, self._process.kill)
         watch.daemon = True
         watch.start()
         try:
-            parcels.send(self._to, words, contents)
-            return parcels.receive(self._from, most_bytes=words["memory_bytes"])
+            yield
         except (ParcelError, OSError):
             self.close()
-            raise JobDiedError("the codec crashed or took too much") from None
+            raise JobDiedError(otherwise) from None
         except BaseException:
             self.close()
             raise
         finally:
             watch.cancel()
+            self._used = time.monotonic()
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_tired(self) -> bool:
+        return time.monotonic() - self._used >= IDLE_SECONDS
 
     def is_worn(self) -> bool:
         return self._left <= 0

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import zstandard
-from django.db import transaction
+from django.db import models, transaction
 
 from apps.dicom.alike import AlikeHeaders, Kind, UnlikeError
 from apps.dicom.header import WalkError
@@ -16,6 +16,7 @@ from apps.dicom.json import JsonDataset
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.models import SeriesMetadata
 from apps.dicomweb.pixels import pixel_tag
+from apps.dicomweb.prepared import NUMBER, Prepared, mark
 from apps.studies.models import Instance, Series
 from apps.studies.services import corrected_header, header_json
 
@@ -31,9 +32,8 @@ def state(series: Series) -> str:
 
 def kept_metadata(series: Series) -> bytes | None:
     """The metadata of a series, a JSON array in gzip; None where none are kept of its state."""
-    rows = SeriesMetadata.objects.filter(series=series, state=state(series))
-    body = rows.values_list("body", flat=True).first()
-    return None if body is None else bytes(body)
+    found = _KEPT.first(number=series.pk, state=state(series))
+    return None if found is None else bytes(found[0])
 
 
 def is_kept(series: Series) -> bool:
@@ -54,6 +54,14 @@ def keep_metadata(series: Series, root: str) -> bool:
             series=now, defaults={"state": state(now), "body": body}
         )
     return True
+
+
+def _kept_rows() -> "models.QuerySet[Any, Any]":
+    rows = SeriesMetadata.objects.filter(series=NUMBER, state=mark("state"))
+    return rows.values_list("body")
+
+
+_KEPT = Prepared(_kept_rows)
 
 
 class Row(NamedTuple):

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -17,7 +18,7 @@ def code(meaning: str, value: str = "1", scheme: str = "99TEST") -> list[Dataset
     return [item]
 
 
-def item(kind: str, name: str = "Name", relation: str = "CONTAINS", **values: object) -> Dataset:
+def item(kind: str, name: str = "Name", relation: str = "CONTAINS", **values: Any) -> Dataset:
     made = Dataset()
     made.ValueType, made.RelationshipType = kind, relation
     made.ConceptNameCodeSequence = code(name)
@@ -33,13 +34,13 @@ def report(*items: Dataset) -> Dataset:
     return root
 
 
-def number(value: str, unit: list[Dataset], **values: object) -> Dataset:
+def number(value: str, unit: list[Dataset], **values: Any) -> Dataset:
     measured = Dataset()
     measured.NumericValue, measured.MeasurementUnitsCodeSequence = value, unit
     return item("NUM", MeasuredValueSequence=[measured], **values)
 
 
-def referenced(**values: object) -> list[Dataset]:
+def referenced(**values: Any) -> list[Dataset]:
     made = Dataset()
     made.ReferencedSOPClassUID, made.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3"
     for keyword, value in values.items():

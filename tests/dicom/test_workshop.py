@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def test_processes_are_renewed_before_they_leak_too_much(
     monkeypatch.setattr(workshop, "JOBS_PER_PROCESS", 1)
     small.do("confinement", {}, [])
     assert not small._idle
+
+
+def test_idle_processes_give_their_memory_back(
+    small: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop, "IDLE_SECONDS", 0.1)
+    small.do("confinement", {}, [])
+    deadline = time.monotonic() + 10
+    while small._idle and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not small._idle
+    assert small.do("confinement", {}, [])
 
 
 def test_many_threads_share_the_processes(small: Workshop) -> None:

@@ -290,7 +290,7 @@ def test_a_video_in_another_container_is_repacked(radiologist: Client, keep: Kee
         options=rendering.RenderOptions("video/mp4"),
     )
     target = io.BytesIO()
-    with av.open(io.BytesIO(film)) as source, av.open(target, "w", format="mpegts") as other:
+    with av.open(io.BytesIO(film), "r") as source, av.open(target, "w", format="mpegts") as other:
         stream = other.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
@@ -301,7 +301,7 @@ def test_a_video_in_another_container_is_repacked(radiologist: Client, keep: Kee
     video["PixelData"].VR, video["PixelData"].is_undefined_length = "OB", True
     answer = get(radiologist, f"{address_of(keep(video, syntax=MPEG4HP41))}/rendered")
     assert answer["Content-Type"] == "video/mp4"
-    with av.open(io.BytesIO(answer.getvalue())) as made:
+    with av.open(io.BytesIO(answer.getvalue()), "r") as made:
         assert len(list(made.decode(video=0))) == 12
 
 

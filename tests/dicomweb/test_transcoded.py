@@ -8,9 +8,10 @@ import pytest
 from django.test import Client
 from PIL import Image
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -47,7 +48,7 @@ def image(frames: int = 1) -> Dataset:
 
 def compressed(syntax: str, frames: int = 1) -> Dataset:
     made = image(frames)
-    made.file_meta = Dataset()
+    made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.set_original_encoding(False, True)
     made.compress(syntax, generate_instance_uid=False)
@@ -119,8 +120,8 @@ def decoded(stream: bytes, syntax: str) -> bytes:
     one.PixelData = encapsulate([stream])
     one["PixelData"].is_undefined_length = True
     one["PixelData"].VR = "OB"
-    one.file_meta = Dataset()
-    one.file_meta.TransferSyntaxUID = syntax
+    one.file_meta = FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = UID(syntax)
     one.decompress(generate_instance_uid=False)
     plain: bytes = one.PixelData
     return plain

@@ -26,7 +26,7 @@ class Orthanc:
         assert program, "Orthanc is not installed"
         self._process = subprocess.Popen(
             [program, str(configuration)],
-            env=QUIET,
+            env={**QUIET, "LC_ALL": "C.UTF-8"},  # without it reads no Japanese
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

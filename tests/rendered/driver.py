@@ -90,9 +90,9 @@ def _twin(sample: Sample) -> Path:
 
 
 def chosen(samples: Sequence[Sample]) -> list[Sample]:
-    """One image of each transfer syntax, photometric interpretation and size of its numbers."""
+    """The smallest of each transfer syntax, photometric interpretation and size of numbers."""
     found: dict[tuple[Any, ...], Sample] = {}
-    for sample in samples:
+    for sample in sorted(samples, key=lambda one: (one.path.stat().st_size, one.name)):
         if sample.rows:
             header = _header(sample)
             names = ("PhotometricInterpretation", "BitsAllocated", "BitsStored")

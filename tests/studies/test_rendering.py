@@ -39,5 +39,5 @@ def test_an_image_is_rendered_by_another_process(keep: Keep) -> None:
 
 
 def test_the_processes_have_no_network_and_no_files() -> None:
-    held, _ = rendering._workshop.do("confinement", {}, [])
+    held, _ = rendering._pictures.do("confinement", {}, [])
     assert {"limits", "filter"} <= set(held["holds"])

@@ -99,7 +99,7 @@ def _patient(dataset: Dataset) -> Iterator[str]:
 
 def _technique(dataset: Dataset) -> Iterator[str]:
     series, number = _words(dataset, "SeriesNumber"), _words(dataset, "InstanceNumber")
-    values = [(_words(dataset, name), form) for name, form in _TECHNIQUE]
+    values = [(_figure(dataset, name), form) for name, form in _TECHNIQUE]
     moment = readable_time(_words(dataset, "AcquisitionTime") or _words(dataset, "StudyTime"))
     yield from _lines(
         " ".join((readable_date(_words(dataset, "StudyDate")), moment)),
@@ -114,6 +114,15 @@ def _lines(*texts: str) -> Iterator[str]:
         printable = "".join(char for char in text if char.isprintable()).strip()
         if printable:
             yield printable[:_MOST_CHARACTERS]
+
+
+def _figure(dataset: Dataset, name: str) -> str:
+    """A number without zeros that say nothing."""
+    text = _words(dataset, name)
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 def _words(dataset: Dataset, name: str) -> str:

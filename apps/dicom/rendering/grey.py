@@ -1,6 +1,7 @@
 """From stored values to grey levels: modality, VOI and presentation (PS3.3 C.11, PS3.4 N.2)."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from apps.dicom.rendering.reading import Frame
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 WHITE = 255
 _FUNCTIONS = {"LINEAR": LINEAR, "LINEAR_EXACT": LINEAR_EXACT, "SIGMOID": SIGMOID}
 _STEEPEST = 500.0  # exponents beyond it are black or white anyhow
@@ -25,7 +27,10 @@ def grey_levels(frame: Frame, window: Window | None) -> Levels:
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         return _by_table(frame, window)
     stored = values.astype(np.float64)
-    seen = np.isfinite(stored) & ~_padding(stored, frame.dataset)
+
+    def seen() -> Mask:
+        return np.isfinite(stored) & ~_padding(stored, frame.dataset)
+
     return _shown(stored, seen, frame, window)
 
 
@@ -56,27 +61,33 @@ def group_of(frame: Frame, name: str) -> Dataset | None:
 def _by_table(frame: Frame, window: Window | None) -> Levels:
     """What becomes of every value that can be, then of each pixel by looking it up."""
     cells = frame.values.view(f"u{frame.values.dtype.itemsize}")
-    stored = _meanings(frame.dataset, cells.dtype.itemsize * 8)
-    seen = np.zeros(stored.shape, np.bool_)
-    seen[cells] = True
-    seen &= ~_padding(stored, frame.dataset)
-    if int(frame.dataset.get("BitsStored") or 16) <= 8:
-        seen[:] = True  # few levels mean themselves
-    table = _shown(stored, seen, frame, window)
-    return np.asarray(table[cells])
+    allocated = cells.dtype.itemsize * 8
+    few = int(frame.dataset.get("BitsStored") or allocated) <= 8  # all levels mean themselves
+    count = 1 << allocated if few or not cells.size else int(cells.max()) + 1
+    stored = _meanings(frame.dataset, allocated, count)
+
+    def seen() -> Mask:
+        if few:
+            return np.ones(count, np.bool_)
+        there = np.zeros(count, np.bool_)
+        there[cells] = True
+        return there & ~_padding(stored, frame.dataset)
+
+    # "clip" never has to: it only spares numpy another look at every pixel.
+    return np.asarray(np.take(_shown(stored, seen, frame, window), cells, mode="clip"))
 
 
-def _meanings(dataset: Dataset, allocated: int) -> Floats:
-    """The number that each content of a cell stands for (PS3.5 8.1.1)."""
+def _meanings(dataset: Dataset, allocated: int, count: int) -> Floats:
+    """The numbers that the first so many contents of a cell stand for (PS3.5 8.1.1)."""
     stored = min(max(int(dataset.get("BitsStored") or allocated), 1), allocated)
     lowest = min(max(int(dataset.get("HighBit") or stored - 1), stored - 1), allocated - 1)
-    cells = np.arange(1 << allocated) >> (lowest + 1 - stored) & (1 << stored) - 1
+    cells = np.arange(count) >> (lowest + 1 - stored) & (1 << stored) - 1
     if dataset.get("PixelRepresentation") == 1:
         cells = np.where(cells >> (stored - 1), cells - (1 << stored), cells)
     return cells.astype(np.float64)
 
 
-def _padding(stored: Floats, dataset: Dataset) -> NDArray[np.bool_]:
+def _padding(stored: Floats, dataset: Dataset) -> Mask:
     """Which values stand for nothing (PS3.3 C.7.5.1.1.2)."""
     first = _number(dataset, "PixelPaddingValue")
     if first is None:
@@ -86,7 +97,7 @@ def _padding(stored: Floats, dataset: Dataset) -> NDArray[np.bool_]:
     return np.asarray((stored >= first) & (stored <= last))
 
 
-def _shown(stored: Floats, seen: NDArray[np.bool_], frame: Frame, window: Window | None) -> Levels:
+def _shown(stored: Floats, seen: Callable[[], Mask], frame: Frame, window: Window | None) -> Levels:
     """Levels for values, of which those `seen` are in the image."""
     values = _measured(stored, frame)
     window = window or _own_window(frame)
@@ -94,7 +105,7 @@ def _shown(stored: Floats, seen: NDArray[np.bool_], frame: Frame, window: Window
         levels = windowed(values, window)
     else:
         tabled = _by_own_table(values, frame)
-        levels = _full_range(values, seen) if tabled is None else tabled
+        levels = _full_range(values, seen()) if tabled is None else tabled
     levels = np.nan_to_num(levels, nan=0.0)
     return (WHITE - levels if _is_inverted(frame.dataset) else levels).round().astype(np.uint8)
 
@@ -139,7 +150,7 @@ def _by_own_table(values: Floats, frame: Frame) -> Floats | None:
     return np.asarray(np.clip(found / ((1 << min(max(bits, 1), 16)) - 1), 0, 1) * WHITE)
 
 
-def _full_range(values: Floats, seen: NDArray[np.bool_]) -> Floats:
+def _full_range(values: Floats, seen: Mask) -> Floats:
     """Without any window: from the lowest to the highest value in the image."""
     found = values[seen]
     lowest, highest = (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from apps.dicomweb.bulk import bulk_locations, bulk_part
 from apps.dicomweb.caching import FOREVER, etag_of, kept
 from apps.dicomweb.exceptions import NotAcceptableError
+from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import bare_response, multipart_response, multipart_stream
 from apps.dicomweb.negotiation import OCTETS, choose
 from apps.dicomweb.parts import Part
@@ -17,7 +18,10 @@ from apps.dicomweb.views.framing import pixel_data
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Instance
 
+VALUES = Description(("accept",), (OCTETS,))
 
+
+@described(VALUES)
 @require_safe
 def retrieve_bulk_data(
     request: HttpRequest, study: str, series: str, instance: str, path: str
@@ -41,6 +45,7 @@ def retrieve_bulk_data(
     return kept(request, etag, answer, policy=FOREVER)
 
 
+@described(VALUES)
 @require_safe
 def retrieve_all_bulk_data(
     request: HttpRequest, study: str, series: str = "", instance: str = ""

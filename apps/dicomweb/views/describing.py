@@ -18,6 +18,7 @@ from apps.dicomweb.metadata import (
     series_texts,
     state,
 )
+from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import multipart_response, multipart_stream, streamed
 from apps.dicomweb.negotiation import JSON, XML, choose_metadata
 from apps.dicomweb.parts import Part, held_part
@@ -25,11 +26,13 @@ from apps.dicomweb.tasks import order_metadata
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Series
 
+METADATA = Description(("accept",), (JSON, f'multipart/related; type="{XML}"'))
 _VARY = ("Accept", "Accept-Encoding", "Cookie")
 _GZIP = 31  # window bits of zlib that mean gzip
 _CHUNK = 1 << 20
 
 
+@described(METADATA)
 @require_safe
 def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}/metadata, one series after the other"""
@@ -41,6 +44,7 @@ def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     return kept(request, etag, lambda: _of_many(request, rows, kind), vary=_VARY)
 
 
+@described(METADATA)
 @require_safe
 def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}/metadata, compressed as it is kept"""
@@ -53,6 +57,7 @@ def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpR
     return kept(request, etag, lambda: _of_series(request, row), vary=_VARY)
 
 
+@described(METADATA)
 @require_safe
 def instance_metadata_view(
     request: HttpRequest, study: str, series: str, instance: str

@@ -11,8 +11,9 @@ from apps.dicom.header import NATIVE
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.caching import FOREVER, etag_of, kept
 from apps.dicomweb.exceptions import BadRequestError, NotAcceptableError
+from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import bare_response, multipart_response, multipart_stream
-from apps.dicomweb.negotiation import Choice, choose_for_frames
+from apps.dicomweb.negotiation import FRAME_SYNTAXES, OCTETS, Choice, choose_for_frames
 from apps.dicomweb.parts import Part
 from apps.dicomweb.pixels import frame_parts, pixel_tag, whole_pixels
 from apps.dicomweb.views.lookup import (
@@ -26,8 +27,10 @@ from apps.dicomweb.views.lookup import (
 from apps.studies.models import Instance
 
 MAX_FRAMES = 10_000
+PIXELS = Description(("accept",), (OCTETS, *FRAME_SYNTAXES))
 
 
+@described(PIXELS)
 @require_safe
 def retrieve_frames(
     request: HttpRequest, study: str, series: str, instance: str, frames: str
@@ -48,6 +51,7 @@ def retrieve_frames(
     return kept(request, etag, answer, policy=FOREVER)
 
 
+@described(PIXELS)
 @require_safe
 def retrieve_pixel_data(
     request: HttpRequest, study: str, series: str, instance: str
@@ -60,6 +64,7 @@ def retrieve_pixel_data(
     return pixel_data(request, row)
 
 
+@described(PIXELS)
 @require_safe
 def retrieve_all_pixel_data(request: HttpRequest, study: str, series: str = "") -> HttpResponseBase:
     """GET /studies/{study}/pixeldata and .../series/{series}/pixeldata, image after image"""

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.dicomweb.exceptions import GoneError
+from apps.dicomweb.prepared import is_unlimited, one_frame, one_series
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_viewing
 from apps.studies.services.viewing import ONCE_IN
@@ -30,7 +31,10 @@ def find_study(request: HttpRequest, study: str) -> Study:
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
-    rows = visible(request.user, Series).select_related("study")
+    rows = visible(request.user, Series)
+    if is_unlimited(rows) and (row := one_series(study, series)):
+        return row
+    rows = rows.select_related("study")
     return _one(rows, series_instance_uid=series, study__study_instance_uid=study)
 
 
@@ -50,9 +54,13 @@ def find_frames(
 
     A frame that does not exist, or has to be cut by decoding, is nowhere (None).
     """
+    rows: Any = visible(request.user, Instance)
+    if len(numbers) == 1 and is_unlimited(rows):
+        found = one_frame(study, series, instance, numbers[0])
+        if found is not None:
+            return found[0], [found[1]]
     few = numbers if len(numbers) <= FEW else []
     places = {f"place_{one}": _place(one) for one in few}
-    rows: Any = visible(request.user, Instance)
     rows = rows.only(*_FRAME_COLUMNS, *([] if few else ["frame_table"])).annotate(**places)
     row: Instance = _one(rows, **_within(study, series, instance))
     if few:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.caching import etag_of, kept
+from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import bare_response, multipart_response, multipart_stream
 from apps.dicomweb.negotiation import DICOM, STORED, Choice, choose_for_files
 from apps.dicomweb.parts import Part, held_part
@@ -17,7 +18,10 @@ from apps.dicomweb.pixels import file_part, transcoded_file
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Instance
 
+FILES = Description(("accept",), (f'multipart/related; type="{DICOM}"', DICOM))
 
+
+@described(FILES)
 @require_safe
 def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}"""
@@ -27,6 +31,7 @@ def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
     return _files(request, rows.select_related("series__study").order_by("series", "id"))
 
 
+@described(FILES)
 @require_safe
 def retrieve_series(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}"""
@@ -35,6 +40,7 @@ def retrieve_series(request: HttpRequest, study: str, series: str) -> HttpRespon
     return _files(request, row.instances.select_related("series__study").order_by("id"))
 
 
+@described(FILES)
 @require_safe
 def retrieve_instance(
     request: HttpRequest, study: str, series: str, instance: str
