@@ -14,11 +14,8 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from apps.viewer.headers import add_viewer_headers
-from openpacs import __version__
+from openpacs import __version__, wiring
 from openpacs.secret_key import load_secret_key
-from openpacs.wiring import AUDIT_SUBSCRIBERS as AUDIT_SUBSCRIBERS
-from openpacs.wiring import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
-from openpacs.wiring import CELERY_TASK_ROUTES as CELERY_TASK_ROUTES
 
 django_stubs_ext.monkeypatch()
 
@@ -218,6 +215,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is for every process
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = wiring.CELERY_TASK_ROUTES
+CELERY_BEAT_SCHEDULE = wiring.CELERY_BEAT_SCHEDULE
+AUDIT_SUBSCRIBERS = wiring.AUDIT_SUBSCRIBERS
 
 # --- Who may enter ------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -43,6 +43,18 @@ def test_each_level_comes_as_an_archive(keep: Keep, radiologist: Client) -> None
     assert {row.details["level"] for row in rows} == {"instance", "series", "study"}
 
 
+def test_who_accepts_zip_is_given_one_at_the_address_of_the_study(
+    keep: Keep, radiologist: Client
+) -> None:
+    row = keep(ct_image())
+    for address in (address_of(row), address_of(row).split("/series")[0]):
+        answer: Any = radiologist.get(address, headers={"Accept": "application/zip"})
+        assert answer.headers["Content-Type"] == "application/zip"
+        assert zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))).testzip() is None
+        either = radiologist.get(address, headers={"Accept": "application/dicom;q=0.1, */*"})
+        assert either.headers["Content-Type"].startswith("multipart/related")
+
+
 def test_an_archive_is_for_who_may_export(keep: Keep, as_role: Callable[[str], Client]) -> None:
     address = f"{address_of(keep(ct_image()))}/archive"
     assert as_role("radiologist").head(address).status_code == 200

@@ -15,16 +15,19 @@ from apps.dicomweb.multipart import bare_response, multipart_response, multipart
 from apps.dicomweb.negotiation import DICOM, STORED, Choice, choose_for_files
 from apps.dicomweb.parts import Part, held_part
 from apps.dicomweb.pixels import file_part, transcoded_file
+from apps.dicomweb.views import archives
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Instance
 
-FILES = Description(("accept",), (f'multipart/related; type="{DICOM}"', DICOM))
+FILES = Description(("accept",), (f'multipart/related; type="{DICOM}"', DICOM, archives.ZIP))
 
 
 @described(FILES)
 @require_safe
 def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
     """GET /studies/{study}"""
+    if archives.wants_archive(request):
+        return archives.study_archive(request, study)
     row = find_study(request, study)
     note(request, row)
     rows = Instance.objects.filter(series__study=row)
@@ -35,6 +38,8 @@ def retrieve_study(request: HttpRequest, study: str) -> HttpResponseBase:
 @require_safe
 def retrieve_series(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """GET /studies/{study}/series/{series}"""
+    if archives.wants_archive(request):
+        return archives.series_archive(request, study, series)
     row = find_series(request, study, series)
     note(request, row.study)
     return _files(request, row.instances.select_related("series__study").order_by("id"))
@@ -46,6 +51,8 @@ def retrieve_instance(
     request: HttpRequest, study: str, series: str, instance: str
 ) -> HttpResponseBase:
     """GET .../instances/{instance}: multipart, or bare for `application/dicom`"""
+    if archives.wants_archive(request):
+        return archives.instance_archive(request, study, series, instance)
     row = find_instance(request, study, series, instance, light=True)
     note(request, row.series.study)
     choice = choose_for_files(request, [row.transfer_syntax_uid], single=True)
