@@ -88,8 +88,9 @@ minutes, without touching this page.
   device checks; Orthanc with SQLite, its defaults and the DICOMweb plugin. PostgreSQL, where it
   is used, keeps its own durability (`fsync`, `synchronous_commit`).
 - Both sync a file before they answer success.
-- Clients are the tools of DCMTK. `TCP_NODELAY=1` is set for them and for Orthanc, which is what
-  suits Orthanc best; cells without it are marked "Nagle".
+- Clients of DICOM are the tools of DCMTK. `TCP_NODELAY=1` is set for them and for Orthanc, which
+  is what suits Orthanc best; cells without it are marked "Nagle". Clients of DICOMweb are one
+  small program over kept connections, the same for both.
 - Cells are interleaved, and the order is swapped each round. The ratio is the median of the
   ratios of each round, its range is beside it; above 1 openpacs is ahead. CPU is the server's,
   all its processes together, in milliseconds per instance.

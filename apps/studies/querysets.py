@@ -130,13 +130,32 @@ class StudyQuerySet(models.QuerySet["Study"]):
         rows = self.filter(~Q(match="matched"))
         return rows.filter(match=match) if match else rows
 
-    def newest_first(self, *, limit: int) -> "list[Study]":
-        """The newest studies, then those without a date: engines disagree where a null sorts."""
-        found = list(self.filter(study_date__isnull=False).order_by("-study_date", "-id")[:limit])
+    def newest_first(self, *, after: str = "", limit: int) -> "list[Study]":
+        """A page of studies: dated ones from the newest, then those without a date.
+
+        `after` is the `page_key` of the last study of the page before; one that is no key
+        begins anew. Two queries at most: engines disagree where a null date sorts.
+        """
+        day, _, number = after.partition("_")
+        key = int(number) if number.isascii() and number.isdigit() else None
+        found: list[Study] = []
+        if key is None or day:
+            found = list(self._dated(day, key).order_by("-study_date", "-id")[:limit])
         if len(found) < limit:
-            undated = self.filter(study_date=None).order_by("-id")
-            found += undated[: limit - len(found)]
+            undated = self.filter(study_date=None)
+            if key is not None and not day:
+                undated = undated.filter(id__lt=key)
+            found += undated.order_by("-id")[: limit - len(found)]
         return found
+
+    def _dated(self, day: str, key: int | None) -> Self:
+        rows = self.filter(study_date__isnull=False)
+        try:
+            since = date.fromisoformat(day)
+        except ValueError:
+            return rows
+        earlier = Q(study_date__lt=since) | Q(study_date=since, id__lt=key)
+        return rows.filter(earlier) if key is not None else rows
 
     def of_same_patient(self, study: "Study") -> Self:
         """All studies of the patient of a study, as far as that is known for sure.

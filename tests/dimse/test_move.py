@@ -8,9 +8,11 @@ import pytest
 from pydicom.dataset import Dataset
 
 from apps.audit.models import Event, Kind
+from apps.audit.services import SYSTEM
 from apps.dimse import offers
 from apps.dimse.listener import Listener
 from apps.studies.models import Study
+from apps.studies.services import Target, reject
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Tool, ct_image
 from tests.dimse.receiving import Receiver, as_file, keep, keep_images, receiver
@@ -276,7 +278,7 @@ def keep_images_of_another_study() -> None:
 
 def test_a_rejected_study_is_not_moved(peer: Receiver, move: Move) -> None:
     keep_images(2)
-    Study.objects.update(status=Study.Status.REJECTED)
+    reject(Target(Study.objects.get()), code="113001", reason="all blurred", origin=SYSTEM)
     final, _failed = move(StudyInstanceUID="2.25.7")[-1]
     assert counts(final) == (None, 0, 0, 0)
     assert peer.uids == []
