@@ -119,6 +119,8 @@ class OwnPasswordMiddleware:
         if request.path.startswith(PROGRAM_PATHS):
             text = _("Choose your own password first.")
             return refuse_program(request, status=403, text=text)
+        if "HX-Request" in request.headers:
+            return HttpResponseClientRedirect(resolve_url("accounts:password_change"))
         return redirect("accounts:password_change")
 
 

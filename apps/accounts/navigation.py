@@ -75,6 +75,8 @@ def first_page(user: User) -> str:
 
 def _entries(request: HttpRequest) -> list[dict[str, Any]]:
     user = getattr(request, "user", None)
+    if getattr(user, "must_change_password", False):
+        return []  # all ways lead to the page for that
     allowed = [entry for entry in ENTRIES if user and can(user, entry.action, entry.noun)]
     urls = {entry: url for entry in allowed if (url := _url(entry.route))}
     # Of two that fit, the nearer one: the journal is inside the back office.

@@ -65,6 +65,19 @@ def test_a_given_password_is_changed_before_anything_else(given: Client) -> None
     assert given.get("/admin/").headers["Location"] == PAGE
 
 
+def test_the_page_for_it_has_no_ways_elsewhere_and_no_fragments(given: Client) -> None:
+    page = given.get(PAGE).content.decode()
+    assert "bar-nav" in page
+    assert "hx-get" not in page
+    assert 'href="/studies/"' not in page
+
+
+def test_a_fragment_does_not_bring_that_page_into_another(given: Client) -> None:
+    response = given.get("/studies/", headers={"HX-Request": "true"})
+    assert response.headers["HX-Redirect"] == PAGE
+    assert not response.content
+
+
 def test_a_program_with_a_given_password_is_told_so(given: Client) -> None:
     assert given.get("/dicom-web/studies").status_code == 403
 

@@ -18,7 +18,7 @@ from apps.dicom.native_xml import NAMESPACE
 from apps.dicomweb import metadata
 from apps.dicomweb.models import SeriesMetadata
 from apps.studies.models import Correction, Instance, Series, Study
-from apps.studies.services import correct_study, settle_study, undo_correction
+from apps.studies.services import Target, correct_study, reject, settle_study, undo_correction
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 from tests.dicomweb.test_retrieve import get
@@ -187,7 +187,7 @@ def test_a_rejected_study_is_gone_on_every_way(
     radiologist: Client, as_role: Callable[[str], Client], keep: Keep
 ) -> None:
     row = keep(ct_image())
-    Study.objects.update(status=Study.Status.REJECTED)
+    reject(Target(row.series.study), code="113001", reason="blurred", origin=SYSTEM)
     study = f"/dicom-web/studies/{row.series.study.study_instance_uid}"
     for above in (study, series_of(row), address_of(row)):
         for what in ("", "/metadata", "/bulkdata", "/pixeldata"):

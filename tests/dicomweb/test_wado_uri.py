@@ -12,7 +12,9 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from apps.studies.models import Instance, Study
+from apps.audit.services import SYSTEM
+from apps.studies.models import Instance
+from apps.studies.services import Target, reject
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 from tests.dicomweb.test_retrieve import get
@@ -143,5 +145,6 @@ def test_wrong_parents_strangers_and_rejected_objects_are_refused(
     assert ask(as_role("referrer"), image).status_code == 404
     assert ask(as_role("front-desk"), image).status_code == 403
     assert ask(radiologist, image, contentType="video/mp4").status_code == 406
-    Study.objects.update(status=Study.Status.REJECTED)
+    study = image.series.study
+    reject(Target(study), code="113001", reason="blurred", origin=SYSTEM)
     assert ask(radiologist, image).status_code == 410
