@@ -28,29 +28,29 @@ def _name(column: str, key: Key) -> Q:
 
 def _da_text(column: str, key: Key) -> Q:
     """A DA kept as text: its order is that of the calendar."""
-    condition = Q()
-    for value in key.values:
-        span = parse_date_range(value)
-        if span is None:
-            raise BadKeyError(f"{key.name}: not a date or range of dates")
-        part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
-        if span.end:
-            part &= Q(**{f"{column}__lte": format_date(span.end)})
-        condition |= part
-    return condition
+    return _within(column, key, lambda end: Q(**{f"{column}__lte": format_date(end)}))
 
 
 def _step_date(column: str, key: Key) -> Q:
     """The date of a column that has date and time as one text."""
+
+    def until(end: date) -> Q:
+        if end == date.max:
+            return Q()
+        return Q(**{f"{column}__lt": format_date(end + timedelta(days=1))})
+
+    return _within(column, key, until)
+
+
+def _within(column: str, key: Key, until: Callable[[date], Q]) -> Q:
+    """Texts that begin with a date of one of the ranges; `until` says what the last day means."""
     condition = Q()
     for value in key.values:
         span = parse_date_range(value)
         if span is None:
             raise BadKeyError(f"{key.name}: not a date or range of dates")
         part = Q(**{f"{column}__gte": format_date(span.start)}) & ~Q(**{column: ""})
-        if span.end and span.end < date.max:
-            part &= Q(**{f"{column}__lt": format_date(span.end + timedelta(days=1))})
-        condition |= part
+        condition |= part & until(span.end) if span.end else part
     return condition
 
 
