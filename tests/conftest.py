@@ -102,6 +102,20 @@ def do_without(message: str) -> None:
     pytest.skip(message)
 
 
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests take long come first, so that no process is left with one at the end.
+
+    Within a file, and among those that are quick, the order stays shuffled.
+    """
+    slow = {
+        item.path
+        for item in items
+        if any(item.get_closest_marker(mark) for mark in ("browser", "fault", "peer"))
+    }
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests against foreign software need it: DCMTK, or what their mark names."""
     for mark in item.iter_markers("peer"):
