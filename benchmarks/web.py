@@ -71,12 +71,11 @@ class Connection:
         return self._whole(*self._front(path))
 
     def _whole(self, said: dict[str, str], held: bytes) -> Answer:
-        pieces, read = [held], len(held)
-        while not _is_whole(said, pieces[-1], read):
-            pieces.append(bytes(self._buffer[: self._some(BUFFER)]))
-            read += len(pieces[-1])
-        body = b"".join(pieces)
-        return Answer(said, body if "content-length" in said else b"".join(_unchunked(body)))
+        body = bytearray(held)
+        while not _is_whole(said, body):
+            body += self._buffer[: self._some(BUFFER)]
+        whole = bytes(body)
+        return Answer(said, whole if "content-length" in said else b"".join(_unchunked(whole)))
 
     def stream(self, path: str, accept: str, *, most: int) -> int:
         """Read so many bytes of an answer of any length or form, then hang up."""
@@ -117,10 +116,10 @@ class Connection:
         return read
 
 
-def _is_whole(said: dict[str, str], last: bytes, read: int) -> bool:
+def _is_whole(said: dict[str, str], body: bytearray) -> bool:
     if "content-length" in said:
-        return read >= int(said["content-length"])
-    return last.endswith(_LAST_CHUNK)
+        return len(body) >= int(said["content-length"])
+    return body.endswith(_LAST_CHUNK)
 
 
 def _unchunked(body: bytes) -> Iterator[bytes]:

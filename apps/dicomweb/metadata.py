@@ -17,10 +17,9 @@ from apps.dicom.json import JsonDataset
 from apps.dicomweb.answers import instance_address
 from apps.dicomweb.models import SeriesMetadata
 from apps.dicomweb.pixels import pixel_tag
-from apps.dicomweb.prepared import certain
 from apps.studies.models import Instance, Series
 from apps.studies.services import corrected_header, header_json
-from apps.studies.services.statements import Statement, compiled, marker
+from apps.studies.services.statements import Statement, certain, compiled, marker
 
 FORMAT = 1  # of what is made here: another number makes everything kept anew
 AT_ONCE = 100  # instances held in memory

@@ -13,7 +13,7 @@ from django.db import connection, models
 from django.db.models import Func, Value
 
 from apps.studies.models import Instance, Series, Study
-from apps.studies.services.statements import Statement, compiled, marker
+from apps.studies.services.statements import Statement, certain, compiled, marker
 
 
 class ItemOf(Func):
@@ -46,13 +46,6 @@ def one_series(study: str, series: str) -> Series | None:
         row.study = Study.from_db(connection.alias, _STUDY, columns[len(_SERIES) :])
         return row
     return None
-
-
-def certain(found: Statement | None) -> Statement:
-    """A statement of ours, whose text depends on no value."""
-    if found is None:
-        raise TypeError("this query cannot be compiled beforehand")
-    return found
 
 
 def _ordered(model: type[models.Model], needed: Iterable[str]) -> list[str]:

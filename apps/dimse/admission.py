@@ -6,8 +6,10 @@ Each cause has its own reason in the A-ASSOCIATE-RJ (PS3.8 table 9-21).
 import ipaddress
 import socket
 from dataclasses import dataclass
+from functools import cache
 
 from django.conf import settings
+from django.db import connection
 
 from apps.dimse import negotiation, offers
 from apps.dimse.identity import is_identified
@@ -15,6 +17,7 @@ from apps.dimse.negotiation import Rejection
 from apps.dimse.proposals import Proposal
 from apps.dimse.tls import is_pinned
 from apps.studies.room import Room, disk_room
+from apps.studies.services.statements import Statement, certain, compiled, marker
 from apps.worklist.models import Device
 
 
@@ -31,10 +34,26 @@ def find_device(proposal: Proposal, caller: Caller) -> Device | Rejection:
     """The device that calls, or why it may not."""
     if rejection := _misaddressed(proposal):
         return rejection
-    device = Device.objects.allowed().filter(ae_title=proposal.calling).first()
+    device = _named(proposal.calling)
     if device is None:
         return negotiation.CALLING_AE_UNKNOWN
     return _unproven(device, proposal, caller) or _no_room(proposal) or device
+
+
+def _named(title: str) -> Device | None:
+    """A device that may connect. Asked at every association: its SQL is made once."""
+    for row in _by_title().rows((title,)):
+        return Device.from_db(connection.alias, _COLUMNS, row)
+    return None
+
+
+_COLUMNS = [field.attname for field in Device._meta.concrete_fields]
+
+
+@cache
+def _by_title() -> Statement:
+    rows = Device.objects.allowed().filter(ae_title=marker(0)).order_by()
+    return certain(compiled(rows.values_list(*_COLUMNS)[:1], 1))
 
 
 def _misaddressed(proposal: Proposal) -> Rejection | None:

@@ -169,6 +169,9 @@ class Search:
 
         `seconds`: how long headers may be looked through. Raises TooMuchAsked.
         """
+        if self._names_few and (statement := self._statement(0, limit)) is not None:
+            yield from ((row, {}) for row in statement.rows(self._asked))
+            return
         found = self._query().order_by().values_list(*self._columns)
         size = ROWS if self._is_plain else self._page_size
         # The cursor is closed in this thread, whoever stops asking.
@@ -185,7 +188,7 @@ class Search:
         Not for patients. `seconds` as for `rows`; raises TooMuchAsked.
         """
         if (statement := self._statement(offset, limit)) is not None:
-            return [(row, {}) for row in statement.rows([key.value for key in self._compared])]
+            return [(row, {}) for row in statement.rows(self._asked)]
         found = self._ordered()
         if self.unindexed:
             cursor: Any = found.iterator(self._page_size)
@@ -210,6 +213,15 @@ class Search:
         ]
         alike = Search(self.level, tuple(marked), tuple(self.tags), self.terms)
         return _prepared(alike, offset, limit)
+
+    @property
+    def _asked(self) -> list[str]:
+        return [key.value for key in self._compared]
+
+    @property
+    def _names_few(self) -> bool:
+        """Is it about something that has a number? Its answers need not be streamed."""
+        return bool(self._compared) and self.level is not Level.PATIENT
 
     @cached_property
     def _compared(self) -> list[Key]:

@@ -59,3 +59,10 @@ def compiled(query: QuerySet[Any], values: int) -> Statement | None:
     expressions = [expression for expression, _, _ in compiler.select[: compiler.col_count]]
     converters = compiler.get_converters(expressions)
     return Statement(sql, tuple(parameters), tuple(places), converters)
+
+
+def certain(found: Statement | None) -> Statement:
+    """A statement of ours, whose text depends on no value."""
+    if found is None:
+        raise TypeError("this query cannot be compiled beforehand")
+    return found
