@@ -197,7 +197,8 @@ def _share(site: Site, paths: Sequence[str], ready: threading.Barrier) -> list[f
 
 def _wake(site: Site) -> None:
     """Every thread of the server has its connection to the database afterwards."""
-    paths = [f"{ROOT}/studies?limit={number % 50}" for number in range(20 * max(CLIENTS))]
+    # No limit of 0: others take that for none.
+    paths = [f"{ROOT}/studies?limit={number % 50 + 1}" for number in range(20 * max(CLIENTS))]
     _ask(site, paths, max(CLIENTS))
 
 
