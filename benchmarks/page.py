@@ -59,9 +59,9 @@ CHAPTERS = {
     "metadata": Chapter(
         "WADO-RS metadata",
         "A series of 500 CT images that differ in a dozen of 260 attributes; the time from the "
-        "request to the last byte. The first request of a complete study goes to a department that "
-        "was just started; its metadata were made when the study was complete. Nothing kept: they "
-        "are made for the request. This Orthanc keeps nothing and reads its files each time. Both "
+        "request to the last byte. First request: nobody asked this server for "
+        "them before, but they were made when the study was complete. Nothing kept: they are made "
+        "for the request. This Orthanc keeps nothing and reads its files each time. Both "
         "answer with gzip where that is asked for. CPU is per request.",
     ),
     "frames": Chapter(
