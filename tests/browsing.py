@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from django.db import connections
+from django.test import Client
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.department import Department
+from tests.factories import make_user
 from tests.prepare import find_program
 
 # Without these Chromium looks for its makers at every start.
@@ -31,6 +34,23 @@ def open_browser(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=program, args=arguments)
     yield browser
     browser.close()
+
+
+def signed_in_page(role: str, address: str) -> Iterator[Page]:
+    """A browser of somebody new with one role, at a live server; complaints of it are failures."""
+    client = Client()
+    client.force_login(make_user(role), backend="django.contrib.auth.backends.ModelBackend")
+    session = client.cookies["sessionid"].value
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        for browser in open_browser(playwright):
+            context = browser.new_context(base_url=address, viewport={"width": 1440, "height": 900})
+            context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            yield page
+            connections.close_all()
+    assert complaints == []
 
 
 @dataclass

@@ -115,11 +115,6 @@ PATIENT_COUNTS: Mapping[int, int] = {0x00201200: 0, 0x00201202: 1, 0x00201204: 2
 CLASSES_IN_STUDY = 0x00080062
 
 
-def own_attributes(level: Level) -> Mapping[int, Attribute]:
-    """The attributes of a level's own rows; those of a study include the patient's."""
-    return _OWN[level]
-
-
 @cache
 def attributes(level: Level) -> Mapping[int, Attribute]:
     """Every attribute the index has for a level, columns as seen from its rows."""

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
-from django.test import Client
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from apps.dicom.names import search_form
 from apps.dimse.limits import Limits
 from apps.dimse.listener import Listener
 from apps.studies.models import Study
-from tests.browsing import open_browser
+from tests.browsing import signed_in_page
 from tests.dicom.objects import ct_image, part10
-from tests.factories import DeviceFactory, make_user
+from tests.factories import DeviceFactory
 from tests.reports.rows import make_study
 from tests.studies.rows import make_instance, make_series
 
@@ -32,23 +30,7 @@ ARRIVAL = 15_000  # milliseconds; the page asks every five seconds
 def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A PACS administrator's browser, signed in; complaints of the browser fail the test."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    client = Client()
-    client.force_login(
-        make_user("pacs-administrator"), backend="django.contrib.auth.backends.ModelBackend"
-    )
-    session = client.cookies["sessionid"].value
-    complaints: list[str] = []
-    with sync_playwright() as playwright:
-        for browser in open_browser(playwright):
-            context = browser.new_context(
-                base_url=live_server.url, viewport={"width": 1440, "height": 900}
-            )
-            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-            page = context.new_page()
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            yield page
-            connections.close_all()
-    assert complaints == []
+    yield from signed_in_page("pacs-administrator", live_server.url)
 
 
 @pytest.fixture

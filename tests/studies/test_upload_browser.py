@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
-from django.test import Client
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
 from apps.studies.models import Instance, Study, Upload
-from tests.browsing import open_browser
+from tests.browsing import signed_in_page
 from tests.dicom.objects import ct_image, part10
-from tests.factories import PatientIdentifierFactory, make_user
+from tests.factories import PatientIdentifierFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LARGE = 9 << 20
@@ -24,24 +22,9 @@ LARGE = 9 << 20
 def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A technologist's browser, signed in; complaints of the browser fail the test."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    client = Client()
-    client.force_login(
-        make_user("technologist"), backend="django.contrib.auth.backends.ModelBackend"
-    )
-    session = client.cookies["sessionid"].value
-    complaints: list[str] = []
-    with sync_playwright() as playwright:
-        for browser in open_browser(playwright):
-            context = browser.new_context(
-                base_url=live_server.url, viewport={"width": 1440, "height": 900}
-            )
-            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-            page = context.new_page()
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("dialog", lambda dialog: dialog.accept())
-            yield page
-            connections.close_all()
-    assert complaints == []
+    for page in signed_in_page("technologist", live_server.url):
+        page.on("dialog", lambda dialog: dialog.accept())
+        yield page
 
 
 def large(folder: Path) -> Path:
