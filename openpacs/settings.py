@@ -189,7 +189,7 @@ STORAGES: dict[str, dict[str, Any]] = {
         "BACKEND": "apps.studies.storage.dicom_storage",
         "OPTIONS": {"location": env("DICOM_STORAGE", default=str(OPENPACS_HOME / "dicom"))},
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "openpacs.staticfiles.StaticFiles"},
 }
 
 # --- Celery -------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-// What the viewer runs before itself; `openpacs` (rights, addresses, token) is written above.
+// What the viewer runs before itself; `openpacs` (facts.py) is written above.
 /* global openpacs */
-window.PUBLIC_URL = openpacs.base;
+window.PUBLIC_URL = openpacs.site.base;
 console.time("scriptToView"); // the viewer ends this timer, and complains where there is none
 window.browserImportFunction = (module) => import(module);
 
@@ -14,7 +14,7 @@ window.browserImportFunction = (module) => import(module);
   };
   XMLHttpRequest.prototype.send = function (body) {
     if (this.openpacsWrite) {
-      this.setRequestHeader("X-CSRFToken", openpacs.csrfToken);
+      this.setRequestHeader("X-CSRFToken", openpacs.site.csrfToken);
     }
     return send.call(this, body);
   };
@@ -22,7 +22,7 @@ window.browserImportFunction = (module) => import(module);
 
 window.config = {
   routerBasename: null,
-  extensions: [],
+  extensions: [openpacs.site.extension],
   modes: [],
   customizationService: [{ "ohif.tours": { $set: [] } }],
   showStudyList: false,
@@ -50,11 +50,11 @@ window.config = {
       namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
       sourceName: "openpacs",
       configuration: {
-        friendlyName: openpacs.siteName,
+        friendlyName: openpacs.site.name,
         name: "openpacs",
-        wadoUriRoot: openpacs.dicomweb,
-        qidoRoot: openpacs.dicomweb,
-        wadoRoot: openpacs.dicomweb,
+        wadoUriRoot: openpacs.site.dicomweb,
+        qidoRoot: openpacs.site.dicomweb,
+        wadoRoot: openpacs.site.dicomweb,
         qidoSupportsIncludeField: true,
         supportsFuzzyMatching: true,
         supportsWildcard: true,
@@ -62,7 +62,7 @@ window.config = {
         imageRendering: "wadors",
         thumbnailRendering: "wadors",
         enableStudyLazyLoad: true,
-        dicomUploadEnabled: openpacs.mayStore,
+        dicomUploadEnabled: openpacs.site.mayStore,
         acceptHeader: ["application/octet-stream; transfer-syntax=*"],
         singlepart: "bulkdata,pdf,video",
         bulkDataURI: { enabled: true },
@@ -73,15 +73,15 @@ window.config = {
   httpErrorHandler: (error) => {
     if (error.status === 401) {
       const here = encodeURIComponent(location.pathname + location.search);
-      location.assign(`${openpacs.signIn}?next=${here}`);
+      location.assign(`${openpacs.site.signIn}?next=${here}`);
     }
   },
   whiteLabeling: {
     createLogoComponentFn: (React) =>
       React.createElement(
         "a",
-        { href: openpacs.home, className: "text-primary", title: openpacs.homeTitle },
-        openpacs.siteName,
+        { href: openpacs.navigation.home, className: "text-primary", title: openpacs.navigation.words.home },
+        openpacs.site.name,
       ),
   },
 };

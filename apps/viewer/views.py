@@ -7,23 +7,22 @@ from urllib.parse import urlencode
 from csp.decorators import csp
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from apps.accounts.policy import Action, Noun, can, visible
+from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
 from apps.studies.services import note_viewing
+from apps.viewer.facts import facts_for
 from apps.viewer.headers import VIEWER_POLICY
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
 AT_ONCE = 10  # studies that are opened together
-DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
 
 
 @require_safe
@@ -59,16 +58,7 @@ def wanted_studies(request: HttpRequest) -> list[str]:
 @never_cache
 def config(request: HttpRequest) -> HttpResponse:
     """app-config.js: the viewer's settings for this user, followed by our functions."""
-    facts = {
-        "base": reverse("viewer:page"),
-        "dicomweb": DICOMWEB,
-        "signIn": reverse("accounts:login"),
-        "home": reverse("home"),
-        "homeTitle": _("Back to the worklist"),
-        "siteName": settings.OPENPACS_SITE_NAME,
-        "mayStore": can(request.user, Action.CREATE, Noun.STUDY),
-        "csrfToken": get_token(request),
-    }
+    facts = facts_for(request)
     return HttpResponse(
         f"const openpacs = {json.dumps(facts)};\n{FUNCTIONS}",
         content_type="text/javascript; charset=utf-8",

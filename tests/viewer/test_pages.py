@@ -85,33 +85,35 @@ def test_a_viewer_that_is_not_installed_says_so(as_role: AsRole) -> None:
     assert b"make install" in response.content
 
 
-def facts(client: Client) -> dict[str, object]:
+def facts(client: Client) -> dict[str, dict[str, object]]:
     response = client.get("/viewer/app-config.js")
     assert response["Content-Type"] == "text/javascript; charset=utf-8"
     assert "no-store" in response["Cache-Control"]
     line = response.content.decode().partition("\n")[0]
-    given: dict[str, object] = json.loads(line.removeprefix("const openpacs = ").rstrip(";"))
+    given: dict[str, dict[str, object]] = json.loads(
+        line.removeprefix("const openpacs = ").rstrip(";")
+    )
     return given
 
 
 def test_the_configuration_names_no_host(as_role: AsRole) -> None:
     given = facts(as_role("radiologist"))
-    assert given["dicomweb"] == "/dicom-web"
-    assert given["base"] == "/viewer/"
+    assert given["site"]["dicomweb"] == "/dicom-web"
+    assert given["site"]["base"] == "/viewer/"
     text = as_role("resident").get("/viewer/app-config.js").content.decode()
     assert re.findall(r"https?://[^\"'`$]+", text) == []
 
 
 def test_storing_from_the_viewer_follows_the_rights_of_the_user(as_role: AsRole) -> None:
-    assert facts(as_role("technologist"))["mayStore"] is True
-    assert facts(as_role("resident"))["mayStore"] is True
-    assert facts(as_role("referrer"))["mayStore"] is False
+    assert facts(as_role("technologist"))["site"]["mayStore"] is True
+    assert facts(as_role("resident"))["site"]["mayStore"] is True
+    assert facts(as_role("referrer"))["site"]["mayStore"] is False
 
 
 def test_the_token_of_the_configuration_opens_a_guarded_post(as_role: AsRole) -> None:
     client = as_role("radiologist")
     client.handler.enforce_csrf_checks = True
-    token = str(facts(client)["csrfToken"])
+    token = str(facts(client)["site"]["csrfToken"])
     address = reverse("accounts:logout")
     assert client.post(address).status_code == 403
     assert client.post(address, headers={"X-CSRFToken": token}).status_code == 302
