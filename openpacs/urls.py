@@ -9,6 +9,8 @@ from apps.dicomweb.urls import wado_uri
 from openpacs.health_page import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First what is asked for a thousand times: addresses are tried one after the other.
+    path("dicom-web/", include("apps.dicomweb.urls")),
     path("", signed_in(home), name="home"),
     path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
@@ -17,7 +19,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("apps.orders.urls")),
     path("worklist/", include("apps.worklist.urls")),
     path("viewer/", include("apps.viewer.urls")),
-    path("dicom-web/", include("apps.dicomweb.urls")),
     wado_uri,
     path("studies/", include("apps.studies.urls")),
     path("exports/", include("apps.exports.urls")),

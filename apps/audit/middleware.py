@@ -47,7 +47,7 @@ def _bearer(request: HttpRequest) -> str | None:
     """The secret of the header; None where there is none or the path is not for programs."""
     if not request.path_info.startswith(PROGRAM_PATHS):
         return None
-    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
+    scheme, _space, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else None
 
 

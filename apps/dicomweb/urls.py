@@ -61,6 +61,7 @@ searched = [
     path(f"{SERIES}/instances", _seen(searching.search_instances), name="series-instances"),
 ]
 retrieved = [
+    path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{STUDY}/metadata", _seen(describing.study_metadata), name="study-metadata"),
     path(f"{SERIES}/metadata", _seen(describing.series_metadata_view), name="series-metadata"),
     path(
@@ -74,7 +75,6 @@ retrieved = [
     path(f"{STUDY}/archive", _seen(archives.study_archive), name="study-archive"),
     path(f"{SERIES}/archive", _seen(archives.series_archive), name="series-archive"),
     path(f"{INSTANCE}/archive", _seen(archives.instance_archive), name="instance-archive"),
-    path(FRAMES, _seen(framing.retrieve_frames), name="frames"),
     path(f"{INSTANCE}/pixeldata", _seen(framing.retrieve_pixel_data), name="pixel-data"),
     path(f"{STUDY}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="study-pixel-data"),
     path(f"{SERIES}/pixeldata", _seen(framing.retrieve_all_pixel_data), name="series-pixel-data"),
@@ -128,9 +128,9 @@ worked_on = [
 ]
 
 urlpatterns = [
-    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
+    *retrieved,  # first: what viewers ask for most
     *searched,
-    *retrieved,
+    path("capabilities", _seen(capabilities.capabilities), name="capabilities"),
     *rendered,
     *worked_on,
 ]

@@ -31,10 +31,9 @@ def find_study(request: HttpRequest, study: str) -> Study:
 
 
 def find_series(request: HttpRequest, study: str, series: str) -> Series:
-    rows = visible(request.user, Series)
     if sees_all(request.user, Series) and (row := one_series(study, series)):
         return row
-    rows = rows.select_related("study")
+    rows = visible(request.user, Series).select_related("study")
     return _one(request, rows, series_instance_uid=series, study__study_instance_uid=study)
 
 
@@ -56,11 +55,11 @@ def find_frames(
 
     A frame that does not exist, or has to be cut by decoding, is nowhere (None).
     """
-    rows: Any = visible(request.user, Instance)
     if len(numbers) == 1 and sees_all(request.user, Instance):
         found = one_frame(study, series, instance, numbers[0])
         if found is not None:
             return found[0], [found[1]]
+    rows: Any = visible(request.user, Instance)
     few = numbers if len(numbers) <= FEW else []
     places = {f"place_{one}": _place(one) for one in few}
     rows = rows.only(*_FRAME_COLUMNS, *([] if few else ["frame_table"])).annotate(**places)
