@@ -102,12 +102,25 @@ def do_without(message: str) -> None:
     pytest.skip(message)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engines",
+        action="store_true",
+        help="only tests in which the database, the broker or the cache has a part",
+    )
+
+
 @pytest.hookimpl(trylast=True)  # after they were shuffled
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files whose tests take long come first, so that no process is left with one at the end.
 
-    Within a file, and among those that are quick, the order stays shuffled.
+    Within a file, and among those that are quick, the order stays shuffled. The second run,
+    on other engines, leaves out what cannot come out otherwise there.
     """
+    if config.getoption("engines"):
+        left_out = [item for item in items if not asks_engines(item)]
+        items[:] = [item for item in items if asks_engines(item)]
+        config.hook.pytest_deselected(items=left_out)
     slow = {
         item.path
         for item in items
@@ -149,6 +162,19 @@ def pytest_runtest_teardown(
             )
             contents = connection._test_serialized_contents  # type: ignore[attr-defined]
             connection.creation.deserialize_db_from_string(contents)
+
+
+def asks_engines(item: pytest.Item) -> bool:
+    """Does a test use what `make test` runs it with: in this process, or in those it starts?
+
+    What is marked `browser` is about what our scripts do with answers that other tests read
+    on every engine, unless it is marked `engines` as well.
+    """
+    if item.get_closest_marker("engines"):
+        return True
+    fixtures: set[str] = set(getattr(item, "fixturenames", []))
+    uses = item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}
+    return bool(uses or fixtures & {"live_server"}) and not item.get_closest_marker("browser")
 
 
 def commits(item: pytest.Item) -> bool:

@@ -51,7 +51,7 @@ TESTS = (
     Check("Tests on SQLite", tool("pytest", *PYTEST, "--cov", "--cov-report", "term")),
     Check(
         "Tests on PostgreSQL and Redis",
-        (PYTHON, "-m", "tests.with_servers", "pytest", *PYTEST),
+        (PYTHON, "-m", "tests.with_servers", "pytest", *PYTEST, "--engines"),
     ),
 )
 

@@ -31,6 +31,7 @@ def engines() -> Iterator[dict[str, str]]:
         yield chosen
 
 
+@pytest.mark.engines
 # pynetdicom leaves sockets that could not connect to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_acknowledged_is_lost_when_processes_are_killed(engines: dict[str, str]) -> None:

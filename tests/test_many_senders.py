@@ -46,6 +46,7 @@ def storescu(target: Rig, paths: list[Path]) -> "subprocess.Popen[bytes]":
     )
 
 
+@pytest.mark.engines
 @pytest.mark.peer
 def test_twenty_senders_make_one_study_of_fifty_images(tmp_path: Path) -> None:
     paths = write_study(tmp_path)

@@ -225,6 +225,7 @@ def test_the_health_page_asks_the_database(db: None, client: Client) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.engines
 def test_the_department_starts_answers_and_stops(start: Start, tmp_path: Path) -> None:
     ports = {
         name: str(free_port())

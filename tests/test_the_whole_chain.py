@@ -28,7 +28,7 @@ from tests.department import Department
 from tests.mllp_peer import ListeningPeer, send
 from tests.servers import postgres, redis
 
-pytestmark = [pytest.mark.browser, pytest.mark.peer]
+pytestmark = [pytest.mark.browser, pytest.mark.peer, pytest.mark.engines]
 
 SITE = """
 version: 1
