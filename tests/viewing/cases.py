@@ -178,7 +178,7 @@ def _structures(viewer: Viewer, studies: list[str]) -> None:
 
 @case(
     "SR, measurements of others",
-    *("dwv-sr/squares.dcm", "dwv-sr/tid1500-0"),
+    *("dwv-sr/squares.dcm", "dwv-sr/tid1500-0/sr-ruler.dcm"),
     seen="lines of 4.03 mm over the squares",
     limit="OHIF draws what other programs measured, but does not take it over for changing",
 )
