@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test lint lock clean
 .PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
-.PHONY: bench-qido bench-metadata bench-frames bench-stow bench-render
+.PHONY: bench-qido bench-metadata bench-frames bench-stow bench-render bench-viewer
 
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
@@ -59,6 +59,9 @@ bench-qido: bench-tools
 
 bench-render: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.render
+
+bench-viewer: bench-tools ## the viewer, in a browser
+	@$(VENV_PYTHON) -m benchmarks.viewer
 
 bench-stow: bench-tools
 	@$(VENV_PYTHON) -m benchmarks.stow

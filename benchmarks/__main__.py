@@ -8,7 +8,10 @@ from types import FrameType
 from benchmarks.program import INTERRUPTED
 from openpacs.install import ROOT
 
-NAMES = ("store", "find", "retrieve", "qido", "metadata", "frames", "stow", "render", "million")
+NAMES = (
+    *("store", "find", "retrieve", "qido", "metadata", "frames", "stow", "render"),
+    *("viewer", "million"),
+)
 
 
 def main() -> int:

@@ -70,6 +70,17 @@ CHAPTERS = {
         "open. Memory is what all processes of the server grow by at most (proportional set "
         "size) while twenty clients read a large study, each its first 200 MB. CPU is per frame.",
     ),
+    "viewer": Chapter(
+        "The viewer",
+        "The same OHIF in Chromium, its drawing done by software, on the same studies: 94 CT "
+        "images of 530 KB, and 25 in the study that comes next. At openpacs the department serves "
+        "its files, page and settings; before Orthanc stands a small front that serves the same "
+        "compressed files with the same lifetimes and passes everything else on as it comes. "
+        "Times are from the start of the navigation to the first image with pixels on the "
+        "screen, or to the last slice of the volume, by a browser that knows the viewer but none "
+        "of these slices. The next study was fetched beforehand by openpacs' extension, which "
+        "Orthanc has no counterpart of. A gate of 1.25 is 0.8 of Orthanc's time.",
+    ),
     "stow": Chapter(
         "STOW-RS",
         "Requests of ten large or twenty small instances over kept connections, into an empty "

@@ -1,39 +1,18 @@
 """People at their browsers: signing in, filling forms by label, looking at pictures."""
 
-import io
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 from django.db import connections
 from django.test import Client
-from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.chromium import brightness, open_browser
 from tests.department import Department
 from tests.factories import make_user
-from tests.prepare import find_program
 
-# Without these Chromium looks for its makers at every start.
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def open_browser(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium as the distribution ships it, with software WebGL."""
-    program = find_program("chromium")
-    arguments = [*QUIET, "--enable-unsafe-swiftshader"]
-    browser = playwright.chromium.launch(executable_path=program, args=arguments)
-    yield browser
-    browser.close()
+__all__ = ["Desk", "brightness", "open_browser", "signed_in_page"]
 
 
 def signed_in_page(role: str, address: str) -> Iterator[Page]:
@@ -118,9 +97,3 @@ class Desk:
             box = page.locator(f"input[name={field_name}]")
             if box.count():
                 box.fill(password)
-
-
-def brightness(picture: bytes) -> tuple[float, float]:
-    """Mean and standard deviation of a PNG's grey levels, 0 to 255."""
-    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float)
-    return float(grey.mean()), float(grey.std())

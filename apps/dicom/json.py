@@ -24,6 +24,8 @@ JsonDataset = dict[str, Any]
 
 PUBLIC_INLINE_BYTES = 16 * 1024
 PRIVATE_INLINE_BYTES = 64
+# Encapsulated documents, however small: a viewer shows what has an address in a frame of it.
+_POINTED_TO = frozenset({0x00420011})
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
 _CHARSET_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -191,7 +193,7 @@ def _learn(level: _Level, tag: int, raw: bytes) -> None:
 
 def _binary(level: _Level, tag: int, vr: str, raw: bytes) -> dict[str, Any]:
     limit = PRIVATE_INLINE_BYTES if tag >> 16 & 1 else PUBLIC_INLINE_BYTES
-    if len(raw) > limit:
+    if len(raw) > limit or tag in _POINTED_TO:
         return {"vr": vr, "BulkDataURI": level.bulk_uri(f"{level.path}{tag:08X}")}
     return {"vr": vr, "InlineBinary": base64.b64encode(raw).decode("ascii")}
 

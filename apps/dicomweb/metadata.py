@@ -21,7 +21,7 @@ from apps.studies.models import Instance, Series
 from apps.studies.services import corrected_header, header_json
 from apps.studies.services.statements import Statement, certain, compiled, marker
 
-FORMAT = 1  # of what is made here: another number makes everything kept anew
+FORMAT = 2  # of what is made here: another number makes everything kept anew
 AT_ONCE = 100  # instances held in memory
 _LEVEL = 6
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from django.http import HttpRequest
 
-from apps.dicom.decoding import DECODABLE
+from apps.dicom.decoding import DECODABLE, PROGRESSIVE, SPECTRAL
 from apps.dicom.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 from apps.dicom.transcoding import ENCODABLE
 from apps.dicomweb.exceptions import NotAcceptableError
@@ -31,6 +31,8 @@ FRAME_SYNTAXES: dict[str, tuple[str, ...]] = {
 FRAME_TYPES = {syntax: kind for kind, syntaxes in FRAME_SYNTAXES.items() for syntax in syntaxes}
 # What is encoded for those who ask. Implicit VR has no place in web services (PS3.18 8.7.3).
 TARGETS = ENCODABLE - {IMPLICIT_LITTLE}
+# Retired forms of JPEG that no viewer in a browser decodes: any syntax is for them a plain one.
+_FOR_US_ALONE = frozenset({SPECTRAL, PROGRESSIVE})
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)')
 
 
@@ -162,7 +164,7 @@ def _frame_syntax(media_type: str, asked: str, stored: str) -> str:
     plain = {*NATIVE, EXPLICIT_BIG}
     held = EXPLICIT_LITTLE if stored in plain else stored
     if media_type == OCTETS:
-        if asked in ("", EXPLICIT_LITTLE):
+        if asked in ("", EXPLICIT_LITTLE) or (asked == STORED and stored in _FOR_US_ALONE):
             return EXPLICIT_LITTLE if stored in plain or stored in DECODABLE else ""
         return held if asked in (STORED, stored) else ""
     family = FRAME_SYNTAXES[media_type]

@@ -60,7 +60,9 @@ window.config = {
         supportsWildcard: true,
         supportsReject: false,
         imageRendering: "wadors",
-        thumbnailRendering: "wadors",
+        // Small pictures that are kept, instead of a whole frame of each series.
+        thumbnailRendering: "thumbnail",
+        thumbnailRequestStrategy: "fetch",
         enableStudyLazyLoad: true,
         dicomUploadEnabled: openpacs.site.mayStore,
         acceptHeader: ["application/octet-stream; transfer-syntax=*"],

@@ -20,6 +20,7 @@ from apps.studies.models import Study
 from apps.studies.services import note_viewing
 from apps.viewer.facts import facts_for
 from apps.viewer.headers import VIEWER_POLICY
+from apps.viewer.hints import with_hints
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
 AT_ONCE = 10  # studies that are opened together
@@ -45,7 +46,7 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
             status=503,
             content_type="text/plain; charset=utf-8",
         )
-    return HttpResponse(file.read_bytes(), content_type="text/html; charset=utf-8")
+    return HttpResponse(with_hints(file.read_bytes()), content_type="text/html; charset=utf-8")
 
 
 def wanted_studies(request: HttpRequest) -> list[str]:

@@ -126,3 +126,15 @@ def test_several_studies_are_opened_together(as_role: AsRole, study: Study) -> N
     response = as_role("radiologist").get(address, keys)
     assert response["Location"] == f"/viewer/viewer?StudyInstanceUIDs=2.25.2%2C{UID}"
     assert as_role("referrer").get(address, keys).status_code == 404
+
+
+def test_the_page_names_beforehand_what_the_viewer_will_ask_for(as_role: AsRole) -> None:
+    folder = settings.BUILD_DIR / "public" / "viewer"
+    folder.mkdir(parents=True)
+    (folder / "89.bundle.00ff.js").write_text("")
+    (settings.BUILD_DIR / "viewer" / "index.html").write_text("<html><head></head></html>")
+    page = as_role("radiologist").get("/viewer/").text
+    assert '<link rel="preload" as="script" href="/viewer/89.bundle.00ff.js">' in page
+    assert re.search(
+        r'<link rel="modulepreload" href="/static/js/viewer/extension[.\w]*\.js">', page
+    )

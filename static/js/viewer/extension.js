@@ -10,8 +10,9 @@
 // made by apps/viewer/facts.py.
 
 import * as navigation from "./navigation.js";
+import * as prefetch from "./prefetch.js";
 
-const parts = [navigation];
+const parts = [navigation, prefetch];
 const COMMANDS = "openpacs";
 let context = null;
 

@@ -1,0 +1,39 @@
+"""What the browser is told to fetch at once, instead of when the viewer has come to it.
+
+The main bundle runs for a second before it asks for the next files; they are on the way by
+then. Named here is what every mode of the pinned version (ohif.json) needs.
+"""
+
+import functools
+from pathlib import Path
+
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from apps.viewer.dist import BASE
+
+CHUNKS = ("1673", "6938", "6489", "6495", "8478", "89")
+
+
+def with_hints(page: bytes) -> bytes:
+    """The viewer's page with links to what it will need, first in its head."""
+    links = _links(settings.BUILD_DIR, settings.BASE_DIR)
+    return page.replace(b"<head>", b"<head>" + links.encode(), 1)
+
+
+@functools.cache
+def _links(build: Path, base: Path) -> SafeString:
+    folder = build / "public" / "viewer"
+    chunks = [path.name for one in CHUNKS for path in folder.glob(f"{one}.bundle.*.js")]
+    modules = sorted(path.name for path in (base / "static" / "js" / "viewer").glob("*.js"))
+    scripts = format_html_join(
+        "", '<link rel="preload" as="script" href="{}{}">', ((BASE, name) for name in chunks)
+    )
+    ours = format_html_join(
+        "",
+        '<link rel="modulepreload" href="{}">',
+        ((static(f"js/viewer/{name}"),) for name in modules),
+    )
+    return format_html("{}{}", scripts, ours)
