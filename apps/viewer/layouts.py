@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -28,6 +28,7 @@ from apps.viewer.services import (
 from apps.viewer.shapes import MAX_BYTES, HabitsShape, checked
 
 View = Callable[..., HttpResponseBase]
+LOOKED_AT = 50  # earlier studies of a patient, for one that can be compared
 
 
 def refusing(view: View) -> View:
@@ -132,14 +133,22 @@ def shown(row: HangingProtocol, user: Any) -> dict[str, Any]:
 
 def prior_of(user: Any, study: Study) -> str | None:
     """The UID of the newest earlier study of the patient that shares a modality, if any."""
-    if study.patient_id is None or study.study_date is None:
+    if study.study_date is None:
         return None
-    earlier = visible(user, Study).filter(
-        patient=study.patient_id, study_date__lte=study.study_date
-    )
-    others = earlier.exclude(pk=study.pk).exclude(status=Study.Status.REJECTED)
+    others = visible(user, Study).filter(patient_of(study)).exclude(pk=study.pk)
+    earlier = others.filter(study_date__lte=study.study_date)
     wanted = set(study.modality_list)
-    for other in others.order_by("-study_date", "-study_time", "-pk")[:50]:
+    for other in earlier.order_by("-study_date", "-study_time", "-pk")[:LOOKED_AT]:
         if wanted & set(other.modality_list):
             return other.study_instance_uid
     return None
+
+
+def patient_of(study: Study) -> Q:
+    """Studies of the same patient: as known to the department, else by number and issuer."""
+    if study.patient_id is not None:
+        return Q(patient=study.patient_id)
+    number, issuer = study.patient_identifier, study.patient_identifier_issuer
+    nobody = Q(pk__in=[])
+    same = Q(patient=None, patient_identifier=number, patient_identifier_issuer=issuer)
+    return same if number else nobody

@@ -68,6 +68,7 @@ def windows_facts(request: HttpRequest) -> dict[str, Any]:
             "noImage": _("Choose a viewport with an image first."),
             "value": _("width %(width)s, centre %(center)s"),
             "key": _("key %(key)s"),
+            "preset": _("Window %(number)s of the menu"),
         },
     }
 
