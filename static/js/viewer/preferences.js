@@ -19,14 +19,27 @@ export function keep(changes) {
   return ask(address, changes);
 }
 
+/** What the server has, with what has changed since. */
+function merged(now) {
+  const changed = names.filter((name) => now[name] !== known[name]);
+  const kept = { ...openpacs.preferences.stored };
+  for (const name of changed) {
+    if (now[name] === undefined) delete kept[name];
+    else kept[name] = now[name];
+  }
+  return changed.length ? kept : null;
+}
+
 function push() {
   clearTimeout(timer);
   const now = stored();
-  if (known === null || JSON.stringify(now) === JSON.stringify(known)) return;
+  const kept = known && merged(now);
+  if (!kept) return;
+  const before = known;
   known = now;
-  // Next time, with the next change: the viewer goes on without.
-  keep({ stored: now }).catch(() => {
-    known = {};
+  // Tried again with the next change: the viewer goes on without.
+  keep({ stored: kept }).catch(() => {
+    known = before;
   });
 }
 
