@@ -88,6 +88,11 @@ class HangingProtocol(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Codes of DICOM are in capitals, however they are typed."""
+        self.modality = self.modality.upper()
+        self.body_part = self.body_part.upper()
+
 
 class ViewerPreference(models.Model):
     """A person's habits in the viewer: they follow to any computer."""

@@ -1,6 +1,7 @@
 """Layouts: kept, chosen for a study, removed; whose they are, and what is refused."""
 
 import datetime
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -210,6 +211,11 @@ def test_the_back_office_holds_everybodys_layouts_alone(as_role: AsRole, origin:
     form = {"name": "Ours", "active": "on", "modality": "CT"}
     page = client.post(f"{pages}{ours.pk}/change/", {**form, "layout": '{"version": 1}'})
     assert "viewports: This field is required." in page.text
+    page = client.post(
+        f"{pages}{ours.pk}/change/", {**form, "modality": "ct", "layout": json.dumps(layout())}
+    )
+    ours.refresh_from_db()
+    assert (page.status_code, ours.modality, ours.layout) == (302, "CT", layout())
     reader = as_role("radiologist")
     assert reader.post(f"{pages}{ours.pk}/change/", form).status_code == 403
     assert reader.get(f"{pages}add/").status_code == 403

@@ -144,8 +144,8 @@ function modalityOf(layout) {
 }
 
 function form(context, close) {
-  const layout = capture(context.servicesManager.services, studyUid);
-  const modality = modalityOf(layout);
+  const captured = () => capture(context.servicesManager.services, studyUid);
+  const modality = modalityOf(captured());
   const fields = [
     labelled(words.name, element("input", { type: "text", name: "name", maxLength: 64, required: true })),
     kinds(modality),
@@ -159,6 +159,7 @@ function form(context, close) {
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = new FormData(made);
+    const layout = captured();
     try {
       await save(context, {
         name: given.get("name"),
