@@ -20,6 +20,13 @@ window.browserImportFunction = (module) => import(module);
   };
 })();
 
+// Habits belong to the person: what somebody else left in this browser goes away.
+for (const name of openpacs.preferences.names) {
+  const text = openpacs.preferences.stored[name];
+  if (text === undefined) localStorage.removeItem(name);
+  else localStorage.setItem(name, text);
+}
+
 window.config = {
   routerBasename: null,
   extensions: [openpacs.site.extension],

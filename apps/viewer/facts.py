@@ -15,6 +15,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.policy import Action, Noun, can
+from apps.viewer.personal import (
+    layouts_facts,
+    preferences_facts,
+    slab_facts,
+    toolbar_facts,
+    windows_facts,
+)
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -44,4 +51,9 @@ def navigation_facts(request: HttpRequest) -> Facts:
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
+    "toolbar": toolbar_facts,
+    "layouts": layouts_facts,
+    "slab": slab_facts,
+    "windows": windows_facts,
+    "preferences": preferences_facts,
 }
