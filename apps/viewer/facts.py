@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.policy import Action, Noun, can
+from apps.viewer.key_images import key_image_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -41,7 +42,15 @@ def navigation_facts(request: HttpRequest) -> Facts:
     return {"home": reverse("home"), "words": {"home": _("Back to the worklist")}}
 
 
+def saving_facts(request: HttpRequest) -> Facts:
+    """Who is named in what is saved, as a DICOM person name."""
+    user: Any = request.user
+    return {"author": user.person_name}
+
+
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
+    "keyImages": key_image_facts,
+    "saving": saving_facts,
 }

@@ -2,17 +2,27 @@ from django.urls import path, re_path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.viewer import views
+from apps.viewer import key_images, views
 
 app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
+may_mark = allows(Action.CREATE, Noun.STUDY)
 
 urlpatterns = [
     path("", may_view(views.page), name="page"),
     path("app-config.js", may_view(views.config), name="config"),
     path("open/", may_view(views.open_several), name="open-several"),
     path("open/<str:study_instance_uid>/", may_view(views.open_study), name="open"),
+    path("key-images/<str:study_instance_uid>/", may_view(key_images.panel), name="key-images"),
+    path(
+        "key-images/<str:study_instance_uid>/marks/", may_view(key_images.marks), name="key-marks"
+    ),
+    path(
+        "key-images/<str:study_instance_uid>/change/",
+        may_mark(key_images.change),
+        name="key-marks-change",
+    ),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

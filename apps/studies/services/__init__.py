@@ -13,6 +13,14 @@ from apps.studies.services.correcting import (
 )
 from apps.studies.services.filters import NameTakenError, choose_filter, remove_filter, save_filter
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
+from apps.studies.services.key_images import (
+    KeyImage,
+    NotKeptError,
+    TooManyMarksError,
+    UnknownImageError,
+    change_key_images,
+    key_images,
+)
 from apps.studies.services.labelling import (
     UnusableLabelError,
     label_name,
@@ -73,9 +81,11 @@ __all__ = [
     "Compared",
     "Demands",
     "Kept",
+    "KeyImage",
     "NameTakenError",
     "NotCorrectableError",
     "NotFailedError",
+    "NotKeptError",
     "NotStorableError",
     "Outcome",
     "Outgoing",
@@ -87,9 +97,11 @@ __all__ = [
     "SettledAlreadyError",
     "Stored",
     "Target",
+    "TooManyMarksError",
     "TooMuchError",
     "Tree",
     "UndoneAlreadyError",
+    "UnknownImageError",
     "UnknownReasonError",
     "UnusableLabelError",
     "Verified",
@@ -97,6 +109,7 @@ __all__ = [
     "WrongOffsetError",
     "append",
     "begin_upload",
+    "change_key_images",
     "choose_filter",
     "coerces",
     "compared",
@@ -115,6 +128,7 @@ __all__ = [
     "is_complete",
     "is_unaltered",
     "kept_instances",
+    "key_images",
     "label_name",
     "label_study",
     "list_studies",

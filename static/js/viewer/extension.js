@@ -9,9 +9,11 @@
 // extensionManager. Addresses, rights and words come with app-config.js: `openpacs.<part>`,
 // made by apps/viewer/facts.py.
 
+import * as keyImages from "./key-images.js";
 import * as navigation from "./navigation.js";
+import * as saving from "./saving.js";
 
-const parts = [navigation];
+const parts = [navigation, keyImages, saving];
 const COMMANDS = "openpacs";
 let context = null;
 
