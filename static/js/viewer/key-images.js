@@ -127,8 +127,13 @@ function next() {
   return jumpTo(all[(at + 1) % all.length]);
 }
 
+// The viewer cannot show the documents themselves, and would try to: stars are what they say.
 function loadAll() {
-  const sets = services.displaySetService.getActiveDisplaySets();
+  const { displaySetService } = services;
+  const sets = displaySetService.getActiveDisplaySets();
+  for (const one of sets.filter((set) => set.Modality === "KO")) {
+    displaySetService.deleteDisplaySet(one.displaySetInstanceUID);
+  }
   new Set(sets.map((one) => one.StudyInstanceUID)).forEach((study) => study && load(study));
 }
 

@@ -48,7 +48,7 @@ function putStar(element, found) {
 // Keep stars and whoever listens up to date; returns what ends it.
 export function follow(given, state, tell) {
   context = given;
-  const { EVENTS } = cornerstone.Enums;
+  const { Events: EVENTS } = cornerstone.Enums;
   const shown = new Map(); // element -> what it showed when its star was last looked at
   const look = (element) => {
     const viewport = cornerstone.getEnabledElement(element)?.viewport;
