@@ -129,10 +129,10 @@ function next() {
 
 // The viewer cannot show the documents themselves, and would try to: stars are what they say.
 function loadAll() {
-  const { displaySetService } = services;
-  const sets = displaySetService.getActiveDisplaySets();
-  for (const one of sets.filter((set) => set.Modality === "KO")) {
-    displaySetService.deleteDisplaySet(one.displaySetInstanceUID);
+  const sets = services.displaySetService.getActiveDisplaySets();
+  for (const one of sets.filter((set) => set.Modality === "KO" && set.unsupported)) {
+    Object.assign(one, { instances: [...one.instances], excludeFromThumbnailBrowser: true });
+    one.images.length = 0;
   }
   new Set(sets.map((one) => one.StudyInstanceUID)).forEach((study) => study && load(study));
 }

@@ -34,7 +34,7 @@ function putStar(element, found) {
     star.setAttribute("role", "img");
     star.textContent = "★";
     star.style.cssText =
-      "position:absolute;top:.25rem;right:2.2rem;font-size:1.6rem;line-height:1;color:#ffd54a;" +
+      "position:absolute;top:.25rem;left:calc(50% + 1.2rem);font-size:1.6rem;line-height:1;color:#ffd54a;" +
       "text-shadow:0 0 3px #000;pointer-events:none;z-index:5";
     element.append(star);
   }
