@@ -13,14 +13,6 @@ from apps.studies.services.correcting import (
 )
 from apps.studies.services.filters import NameTakenError, choose_filter, remove_filter, save_filter
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
-from apps.studies.services.key_images import (
-    KeyImage,
-    NotKeptError,
-    TooManyMarksError,
-    UnknownImageError,
-    change_key_images,
-    key_images,
-)
 from apps.studies.services.labelling import (
     UnusableLabelError,
     label_name,
@@ -28,6 +20,14 @@ from apps.studies.services.labelling import (
     unlabel_study,
 )
 from apps.studies.services.listing import Page, list_studies, new_studies, newest_study
+from apps.studies.services.marking import (
+    KeyImage,
+    NotKeptError,
+    TooManyMarksError,
+    UnknownImageError,
+    change_key_images,
+    key_images,
+)
 from apps.studies.services.matching import (
     correct_by_hand,
     match_automatically,

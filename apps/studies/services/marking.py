@@ -179,7 +179,10 @@ def _images(study: Study, uids: Iterable[str]) -> dict[str, Instance]:
 
 def _is_there(mark: Mark, images: dict[str, Instance]) -> bool:
     image = images.get(mark.sop_instance_uid)
-    return image is not None and 0 <= mark.frame <= image.frames
+    if image is None:
+        return False
+    # An image of one frame is named as a whole (PS3.3 table 10-3).
+    return mark.frame == 0 or (image.frames > 1 and 0 < mark.frame <= image.frames)
 
 
 def _author(one: _Document) -> str:
