@@ -33,7 +33,8 @@ class Rejection(models.Model):
         @classmethod
         def given(cls) -> list[tuple[str, str]]:
             """Those that people may give."""
-            return [one for one in cls.choices if one[0] != cls.SUPERSEDED]
+            given = (one for one in cls if one is not cls.SUPERSEDED)
+            return [(one.value, str(one.label)) for one in given]
 
     # Made by us: the same in the database and in the document beside the files.
     number = models.CharField(_("number"), max_length=32, unique=True)
