@@ -89,6 +89,7 @@ AUDIT_SUBSCRIBERS: dict[str, list[str]] = {
     "step-cancelled": ["apps.workitems.tasks.show_exam"],
     "study-labelled": ["apps.studies.tasks.keep_overlay"],
     "study-unlabelled": ["apps.studies.tasks.keep_overlay"],
+    "object-saved": ["apps.studies.tasks.keep_overlay"],
     "conflict-found": ["apps.studies.tasks.keep_overlay"],
     "conflict-settled": ["apps.studies.tasks.keep_overlay"],
     "step-completed": [

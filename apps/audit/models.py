@@ -83,6 +83,8 @@ class Kind(models.TextChoices):
     STUDY_UNMATCHED = "study-unmatched", _("Study taken from its order")
     STUDY_COMPLETE = "study-complete", _("Study complete")
     STUDY_EXTENDED = "study-extended", _("Late images of a study are complete")
+    OBJECT_SAVED = "object-saved", _("Object saved beside the images")
+    KEY_IMAGES_CHANGED = "key-images-changed", _("Key images changed")
     STUDY_VIEWED = "study-viewed", _("Study viewed")
     INSTANCE_TAKEN = "instance-taken", _("File of an image downloaded")
     FILTER_SAVED = "filter-saved", _("Search of studies kept")

@@ -22,3 +22,19 @@ def is_standard_storage(uid: str) -> bool:
 def is_storable(uid: str) -> bool:
     """A storage class of the standard, or somebody's private class."""
     return is_standard_storage(uid) or not uid.startswith(_STANDARD_ROOT)
+
+
+# Made of other objects by people and programs: reports, key objects, presentation states,
+# registrations, segmentations, real world values, structure sets, parametric maps.
+_DERIVED = tuple(
+    f"{STORAGE_ROOT}{end}" for end in ("11.", "30", "66.", "67", "88.", "90.", "481.3")
+)
+# What they call themselves.
+DERIVED_MODALITIES = frozenset(
+    {"ASMT", "FID", "KO", "M3D", "PLAN", "PR", "REG", "RTSTRUCT", "RWV", "SEG", "SR"}
+)
+
+
+def is_derived(uid: str) -> bool:
+    """Does an object of this class speak of other objects, rather than show a patient?"""
+    return uid.startswith(_DERIVED)

@@ -28,7 +28,8 @@ PAGE_SIZE = 50
 @require_GET
 def rejected(request: HttpRequest) -> HttpResponse:
     """Everything that is out of use, newest first."""
-    rows = visible(request.user, Rejection).filter(restored_at=None)
+    rows: Any = visible(request.user, Rejection)
+    rows = rows.by_people().in_force()
     page = _number(request.GET.get("page", ""))
     start = (page - 1) * PAGE_SIZE
     found = list(
@@ -104,7 +105,7 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _panel(request: HttpRequest, study: Study, form: RejectionForm) -> HttpResponse:
-    rows = study.rejections.filter(restored_at=None)
+    rows = study.rejections.by_people().in_force()
     context = {
         "study": study,
         "form": form,

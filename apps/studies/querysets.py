@@ -255,6 +255,10 @@ class RejectionQuerySet(models.QuerySet["Rejection"]):
     def in_force(self) -> Self:
         return self.filter(restored_at=None)
 
+    def by_people(self) -> Self:
+        """Those that somebody decided, not those of a newer version in place of an older one."""
+        return self.exclude(code="superseded")
+
     def wide(self) -> Self:
         """Those that hold for what is still to come."""
         return self.in_force().filter(instance=None)

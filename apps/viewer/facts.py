@@ -22,6 +22,7 @@ from apps.viewer.personal import (
     toolbar_facts,
     windows_facts,
 )
+from apps.viewer.key_images import key_image_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -48,6 +49,12 @@ def navigation_facts(request: HttpRequest) -> Facts:
     return {"home": reverse("home"), "words": {"home": _("Back to the worklist")}}
 
 
+def saving_facts(request: HttpRequest) -> Facts:
+    """Who is named in what is saved, as a DICOM person name."""
+    user: Any = request.user
+    return {"author": user.person_name}
+
+
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
@@ -56,4 +63,6 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "slab": slab_facts,
     "windows": windows_facts,
     "preferences": preferences_facts,
+    "keyImages": key_image_facts,
+    "saving": saving_facts,
 }

@@ -3,10 +3,12 @@ from django.urls import path, re_path
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.viewer import layouts, views
+from apps.viewer import key_images, views
 
 app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
+may_mark = allows(Action.CREATE, Noun.STUDY)
 
 urlpatterns = [
     path("", may_view(views.page), name="page"),
@@ -16,6 +18,15 @@ urlpatterns = [
     path("layouts/", may_view(layouts.layouts), name="layouts"),
     path("layouts/<int:pk>/remove/", may_view(layouts.remove), name="layout-remove"),
     path("preferences/", may_view(layouts.preferences), name="preferences"),
+    path("key-images/<str:study_instance_uid>/", may_view(key_images.panel), name="key-images"),
+    path(
+        "key-images/<str:study_instance_uid>/marks/", may_view(key_images.marks), name="key-marks"
+    ),
+    path(
+        "key-images/<str:study_instance_uid>/change/",
+        may_mark(key_images.change),
+        name="key-marks-change",
+    ),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

@@ -93,7 +93,8 @@ def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     with warnings.catch_warnings(action="ignore"):
         dataset = read_little_endian(contents[0], arguments["syntax"])
         try:
-            return {}, [write(dataset, arguments["words"]).encode("utf-8", "replace")]
+            page = write(dataset, arguments["words"], arguments.get("saved", ()))
+            return {}, [page.encode("utf-8", "replace")]
         except TooLongError:
             raise RenderingError("a report of too many items") from None
 

@@ -1,6 +1,6 @@
 """Structured reports as a page without scripts, and as plain text (PS3.18 8.7.3.6)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from pydicom.dataset import Dataset
@@ -19,6 +19,7 @@ WORDS = {
     "completion": "Completeness",
     "verification": "Verification",
     "verifier": "Verified by",
+    "saved": "Saved here by",
     "image": "Image",
     "context": "Context",
     "modifier": "Modifier",
@@ -43,15 +44,20 @@ main>ul{padding-left:0;border:0}li{margin:.2rem 0}
 """
 _CONTAINERS = ("CONTAINER", "")
 _DEEPEST_HEADING = 6
+_NOBODY = ("", "unknown", "unknown unknown")  # what programs write for want of a name
 
 
-def as_html(dataset: Dataset, words: Mapping[str, str]) -> str:
-    """A whole page; everything out of the report is escaped."""
-    root = content_of(dataset)
+def as_html(dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = ()) -> str:
+    """A whole page; everything out of the report is escaped.
+
+    `saved`: who saved it here and when, where that is known. Programs write reports for people
+    whose names they do not know: that person is then its observer.
+    """
+    root = _named(content_of(dataset), saved)
     title = root.name or words["report"]
     about = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td class='value'>{escape(value)}</td></tr>"
-        for name, value in _about(dataset, words)
+        for name, value in _about(dataset, words, saved)
     )
     body = "".join(_html_items(root.children, words, 2))
     return (
@@ -64,15 +70,25 @@ def as_html(dataset: Dataset, words: Mapping[str, str]) -> str:
     )
 
 
-def as_text(dataset: Dataset, words: Mapping[str, str]) -> str:
-    """Lines, indented by two spaces for each level."""
-    root = content_of(dataset)
+def as_text(dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = ()) -> str:
+    """Lines, indented by two spaces for each level; `saved` as above."""
+    root = _named(content_of(dataset), saved)
     lines = [root.name or words["report"], ""]
-    lines += [f"{name}: {value}" for name, value in _about(dataset, words)]
+    lines += [f"{name}: {value}" for name, value in _about(dataset, words, saved)]
     return "\n".join([*lines, "", *_text_lines(root.children, words, 0), ""])
 
 
-def _about(dataset: Dataset, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _named(root: Item, saved: Sequence[str]) -> Item:
+    """The report with a person for each observer that is none."""
+    for item in root.children:
+        if item.kind == "PNAME" and item.value.lower() in _NOBODY:
+            item.value = saved[0] if saved else ""
+    return root
+
+
+def _about(
+    dataset: Dataset, words: Mapping[str, str], saved: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     """Whose report it is, of when, and how far it is (PS3.3 C.17.2)."""
     written = dataset.get("ContentDate"), dataset.get("ContentTime")
     found = {
@@ -93,6 +109,7 @@ def _about(dataset: Dataset, words: Mapping[str, str]) -> Iterator[tuple[str, st
             for one in dataset.get("VerifyingObserverSequence") or []
         ),
     }
+    found["saved"] = ", ".join(saved)
     yield from ((words[name], value) for name, value in found.items() if value)
 
 

@@ -35,13 +35,14 @@ def _reject(request: HttpRequest, target: Target) -> HttpResponse:
     if not can(request.user, Action.DELETE, Noun.STUDY):
         raise PermissionDenied
     reason = request.headers.get(HEADER) or request.GET.get("reason", "")
-    code = request.GET.get("code", Rejection.Code.QUALITY)
+    codes = dict(Rejection.Code.given())
+    asked = request.GET.get("code", Rejection.Code.QUALITY)
+    code = asked if asked in codes else ""
     try:
         reject(target, code=code, reason=reason, origin=origin_of(request))
     except UnknownReasonError:
-        codes = ", ".join(Rejection.Code.values)
         raise BadRequestError(
-            f"Say why in {HEADER} or ?reason=; ?code= is one of {codes}."
+            f"Say why in {HEADER} or ?reason=; ?code= is one of {', '.join(codes)}."
         ) from None
     except RejectedAlreadyError:
         raise GoneError from None

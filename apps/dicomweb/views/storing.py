@@ -23,11 +23,13 @@ from apps.studies.spool import default_spool
 REASONS = {
     Outcome.CONFLICT: 0x0111,  # another object is here under this UID
     Outcome.MISPLACED: 0x0110,  # processing failure
+    Outcome.MISFIT: 0x0110,
     Outcome.UNSUPPORTED: 0x0122,
     Outcome.CONTRADICTION: 0xA900,
     Outcome.NAMELESS: 0xC000,  # cannot understand
     Outcome.REFUSED: 0xC000,
 }
+_EXPLAINED = {Outcome.MISPLACED, Outcome.MISFIT}  # by words: one code stands for both
 COERCED = 0xB000  # Warning Reason (0008,1196), PS3.18 table I.2-2
 BATCH = 50
 
@@ -42,6 +44,7 @@ class Result:
     study: str = ""
     series: str = ""
     coerced: bool = False
+    words: str = ""
 
 
 def store(request: HttpRequest, study: str = "") -> HttpResponse:
@@ -53,12 +56,15 @@ def store(request: HttpRequest, study: str = "") -> HttpResponse:
     with spool.staging() as stage:
         brought = bring(parts, stage)
         paths = iter(stage.admit([one.path for one in brought if one.path]))
-        demands = Demands(study=study, strict=True, promised=False)
+        demands = Demands(study=study, strict=True, promised=False, authored=True)
         stored = _stored(list(paths), request, demands)
     results = list(_results(brought, stored))
     body = _report(results, study)
     content = native_xml(body) if model == XML else orjson.dumps(body)
-    return HttpResponse(content, status=_status(results), content_type=model)
+    response = HttpResponse(content, status=_status(results), content_type=model)
+    if words := sorted({one.words for one in results if one.words}):
+        response["Warning"] = f"299 openpacs: {'; '.join(words)}"
+    return response
 
 
 def _stored(paths: list[Any], request: HttpRequest, demands: Demands) -> list[Stored]:
@@ -88,6 +94,7 @@ def _results(brought: list[Brought], stored: list[Stored]) -> Iterator[Result]:
             found.study_instance_uid,
             found.series_instance_uid,
             coerced=found.sop_instance_uid in coerced,
+            words=found.reason if found.outcome in _EXPLAINED else "",
         )
 
 

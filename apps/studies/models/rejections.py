@@ -22,12 +22,19 @@ class Rejection(models.Model):
     policy_noun = Noun.STUDY
 
     class Code(models.TextChoices):
-        """The reasons of IOCM (PS3.16 CID 7011)."""
+        """The reasons of IOCM (PS3.16 CID 7011), and one of our own that no person gives."""
 
         QUALITY = "113001", _("Quality")
         PATIENT_SAFETY = "113037", _("Patient safety")
         WRONG_WORKLIST_ENTRY = "113038", _("Wrong worklist entry")
         DATA_RETENTION = "113039", _("Data retention period is over")
+        SUPERSEDED = "superseded", _("Another version took its place")
+
+        @classmethod
+        def given(cls) -> list[tuple[str, str]]:
+            """Those that people may give."""
+            given = (one for one in cls if one is not cls.SUPERSEDED)
+            return [(one.value, str(one.label)) for one in given]
 
     # Made by us: the same in the database and in the document beside the files.
     number = models.CharField(_("number"), max_length=32, unique=True)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.audit.services import Origin
 from apps.dicom.names import search_form
+from apps.dicom.sop_classes import DERIVED_MODALITIES, is_derived
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services.arriving import correct_arrivals
 from apps.studies.services.incoming import Incoming
@@ -72,7 +73,9 @@ def index_batch(
 
 
 def _studies(fresh: list[Incoming]) -> dict[str, Study]:
-    first = {one.study_instance_uid: one for one in reversed(fresh)}
+    # Of a study that comes at once its images say what it is, whatever lies before them.
+    images_last = sorted(fresh, key=_is_derived)[::-1]
+    first = {one.study_instance_uid: one for one in images_last}
     found = _locked(first)
     if missing := sorted(first.keys() - found.keys()):
         now = timezone.now()
@@ -265,6 +268,8 @@ def _fill_blanks(study: Study, own: list[Incoming]) -> set[str]:
     Returns the columns that were filled.
     """
     filled = set()
+    if not set(study.modality_list) - DERIVED_MODALITIES:
+        filled = _follow_images(study, own)
     different = {id(one.study): one.study for one in own}  # images of a study mostly share one
     for columns in different.values():
         for column, value in columns.items():
@@ -272,6 +277,22 @@ def _fill_blanks(study: Study, own: list[Incoming]) -> set[str]:
                 setattr(study, column, value)
                 filled.add(column)
     return filled
+
+
+def _follow_images(study: Study, own: list[Incoming]) -> set[str]:
+    """The first image says what a study is of which only reports and the like were here.
+
+    In whatever order files come, or are read to rebuild the index, the same is known.
+    """
+    image = next((one for one in own if not _is_derived(one)), None)
+    said = {column: value for column, value in image.study.items() if value} if image else {}
+    for column, value in said.items():
+        setattr(study, column, value)
+    return set(said)
+
+
+def _is_derived(one: Incoming) -> bool:
+    return is_derived(one.instance["sop_class_uid"])
 
 
 def _joined(modalities: Iterable[str]) -> str:

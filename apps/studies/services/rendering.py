@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,7 @@ from apps.dicom.header import NOT_IN_FILE, explicit
 from apps.dicom.rendering.options import JPEG, RenderOptions, Viewport
 from apps.dicom.transcoding import MIB
 from apps.dicom.workshop import BusyError, JobError, Workshop
-from apps.studies.models import Instance
+from apps.studies.models import Instance, Provenance
 from apps.studies.services.caching import cached
 from apps.studies.services.forms import Form, form_of, video_spans
 from apps.studies.services.outgoing import corrected_header, outgoing
@@ -75,7 +76,14 @@ def repack_video(instance: Instance) -> bytes:
 
 def render_report(instance: Instance, *, html: bool) -> bytes:
     """A structured report as a page or as plain text; raises as `render` does."""
-    arguments = {"syntax": instance.transfer_syntax_uid, "html": html, "words": _words()}
+    made = Provenance.objects.filter(instance=instance).first()
+    at = timezone.localtime(made.at).strftime("%Y-%m-%d %H:%M") if made else ""
+    arguments = {
+        "syntax": instance.transfer_syntax_uid,
+        "html": html,
+        "words": _words(),
+        "saved": [made.name, at] if made else [],
+    }
     return _made(_pictures, "report", arguments, [_whole(instance)])
 
 
@@ -229,6 +237,7 @@ def _words() -> dict[str, str]:
         "completion": _("Completeness"),
         "verification": _("Verification"),
         "verifier": _("Verified by"),
+        "saved": _("Saved here by"),
         "image": _("Image"),
         "context": _("Context"),
         "modifier": _("Modifier"),

@@ -20,6 +20,7 @@ from django.db import models, transaction
 
 from apps.accounts.models import User
 from apps.studies.models import Conflict, Correction, Instance, Rejection, Study
+from apps.studies.services.authoring import restore_provenance, written_provenance
 from apps.studies.services.correcting import spread
 from apps.studies.services.labelling import written_labels
 from apps.studies.services.rejecting import mark, recount
@@ -81,7 +82,8 @@ def restore_corrections(study: Study) -> int:
     with transaction.atomic():
         row = Study.everything.select_for_update().get(pk=study.pk)
         _forget_made_anew(row, document["corrections"])
-        rejected = _restore_rejections(row, document.get("rejections", []))
+        others = _restore_rejections(row, document.get("rejections", []))
+        others += restore_provenance(row, document.get("saved", []))
         made = Correction.objects.bulk_create(
             list(_missing_corrections(row, document["corrections"]))
         )
@@ -89,7 +91,7 @@ def restore_corrections(study: Study) -> int:
         if made:
             spread(row, [one.path for one in made], only_corrected=True)
     study.refresh_from_db()
-    return len(made) + len(found) + rejected
+    return len(made) + len(found) + others
 
 
 def _restore_rejections(study: Study, entries: list[dict[str, Any]]) -> int:
@@ -144,6 +146,7 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
             for one in rejections.for_list().select_related("restored_by").order_by("id")
         ],
         "labels": written_labels(study_instance_uid),
+        "saved": written_provenance(study_instance_uid),
         "corrections": [
             {
                 **_plain(one, _CORRECTION),

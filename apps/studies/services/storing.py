@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, transaction
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.header import UnreadableError
+from apps.studies.services.authoring import misfit, note_saved
 from apps.studies.services.conflicts import is_what_we_sent, keep_conflict
 from apps.studies.services.incoming import (
     Flaw,
@@ -41,6 +42,7 @@ class Outcome(StrEnum):
     MISPLACED = "misplaced"  # belongs to another study than the one named
     UNSUPPORTED = "unsupported"  # of a class that is not stored
     CONTRADICTION = "contradiction"  # of another class than its file announces
+    MISFIT = "misfit"  # of another patient than its study, or about images of another one
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ class Demands:
 
     `study`: all belong to this one. `strict`: nothing is made up for them that they lack.
     `promised`: the sender was told that they are safe, so that refused ones are put aside
-    for a person; others are removed, the sender being told why.
+    for a person; others are removed, the sender being told why. `authored`: what is made of
+    images has to fit their study, and who saved it is noted.
     """
 
     study: str = ""
     strict: bool = False
     promised: bool = True
+    authored: bool = False
 
 
 DEVICE = Demands()
@@ -140,6 +144,8 @@ def _undemanded(one: Incoming, demands: Demands, *, origin: Origin) -> Stored | 
     elif demands.strict and one.flaws:
         flaw = min(one.flaws, key=list(_FLAWS).index)
         outcome, reason = _FLAWS[flaw], flaw.value
+    elif demands.authored and (reason := misfit(one)):
+        outcome = Outcome.MISFIT
     else:
         return None
     refused = _refuse(one.path, reason, origin=origin, demands=demands)
@@ -148,7 +154,7 @@ def _undemanded(one: Incoming, demands: Demands, *, origin: Origin) -> Stored | 
 
 def _store_batch(batch: list[Incoming], *, origin: Origin, demands: Demands) -> list[Stored]:
     try:
-        return _store(batch, origin=origin)
+        return _store(batch, origin=origin, authored=demands.authored)
     except (DataError, IntegrityError, ValueError) as error:
         if len(batch) > 1:
             # One file spoils the transaction of all: find it.
@@ -163,7 +169,7 @@ def _store_batch(batch: list[Incoming], *, origin: Origin, demands: Demands) -> 
         return [_told(batch[0], Outcome.REFUSED, refused.reason)]
 
 
-def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
+def _store(batch: list[Incoming], *, origin: Origin, authored: bool) -> list[Stored]:
     known = known_instances([one.sop_instance_uid for one in batch])
     fresh = [one for one in batch if one.sop_instance_uid not in known]
     try:
@@ -172,9 +178,15 @@ def _store(batch: list[Incoming], *, origin: Origin) -> list[Stored]:
         if all(one.path.exists() for one in fresh):
             raise  # not a spool file that is gone: the storage is
         # Another worker finished one of them in between: look again.
-        return [stored for one in batch for stored in _store_again(one, origin=origin)]
+        return [
+            stored
+            for one in batch
+            for stored in _store_again(one, origin=origin, authored=authored)
+        ]
     with transaction.atomic():
         new = index_batch(fresh, names, origin=origin)
+        if authored:
+            note_saved([one for one in fresh if one.sop_instance_uid in new], origin=origin)
     if others := [uid for one in fresh if (uid := one.sop_instance_uid) not in new]:
         known |= known_instances(others)
     note_again({uid: one.rejection_id for uid, one in known.items()}, origin=origin)
@@ -204,10 +216,10 @@ def _told(one: Incoming, outcome: Outcome, reason: str = "") -> Stored:
     )
 
 
-def _store_again(one: Incoming, *, origin: Origin) -> list[Stored]:
+def _store_again(one: Incoming, *, origin: Origin, authored: bool) -> list[Stored]:
     if not one.path.exists():
         return [Stored(one.path, Outcome.DUPLICATE, TAKEN)]
-    return _store([one], origin=origin)
+    return _store([one], origin=origin, authored=authored)
 
 
 def _place(fresh: list[Incoming]) -> dict[Path, str]:

@@ -23,6 +23,11 @@ import * as windows from "./windows.js";
 
 // In this order their buttons stand in the toolbar.
 const parts = [navigation, slab, layouts, windows, preferences];
+import * as keyImages from "./key-images.js";
+import * as navigation from "./navigation.js";
+import * as saving from "./saving.js";
+
+const parts = [navigation, keyImages, saving];
 const COMMANDS = "openpacs";
 let context = null;
 
