@@ -19,7 +19,6 @@ from apps.viewer.personal import (
     layouts_facts,
     preferences_facts,
     slab_facts,
-    toolbar_facts,
     windows_facts,
 )
 
@@ -51,7 +50,6 @@ def navigation_facts(request: HttpRequest) -> Facts:
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
-    "toolbar": toolbar_facts,
     "layouts": layouts_facts,
     "slab": slab_facts,
     "windows": windows_facts,
