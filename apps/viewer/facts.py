@@ -19,7 +19,6 @@ from apps.viewer.personal import (
     layouts_facts,
     preferences_facts,
     slab_facts,
-    toolbar_facts,
     windows_facts,
 )
 from apps.viewer.key_images import key_image_facts
@@ -58,7 +57,6 @@ def saving_facts(request: HttpRequest) -> Facts:
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
-    "toolbar": toolbar_facts,
     "layouts": layouts_facts,
     "slab": slab_facts,
     "windows": windows_facts,

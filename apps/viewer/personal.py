@@ -19,7 +19,6 @@ def layouts_facts(request: HttpRequest) -> dict[str, Any]:
         "words": {
             "title": _("Layouts"),
             "usual": _("The viewer's own layout"),
-            "none": _("No layouts are kept for studies like this one."),
             "apply": _("Use"),
             "remove": _("Remove"),
             "removed": _("The layout is removed."),
@@ -76,7 +75,3 @@ def windows_facts(request: HttpRequest) -> dict[str, Any]:
 def preferences_facts(request: HttpRequest) -> dict[str, Any]:
     """Habits, and the names of what the viewer keeps in the browser for its user."""
     return {"address": reverse("viewer:preferences"), "names": STORED, **habits_of(request.user)}
-
-
-def toolbar_facts(request: HttpRequest) -> dict[str, Any]:
-    return {"words": {"more": _("More of the department")}}

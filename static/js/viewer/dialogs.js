@@ -81,8 +81,9 @@ export async function ask(address, sent) {
     keepalive: true,
   };
   const response = await fetch(address, { credentials: "same-origin", ...options });
+  // Who is signed out is led to a page: that is no answer either.
   const kind = response.headers.get("Content-Type") ?? "";
-  const said = kind.startsWith("application/json") ? await response.json() : {};
-  if (!response.ok) throw new Error((said.errors ?? [words.failed]).join(" "));
+  const said = kind.startsWith("application/json") ? await response.json() : null;
+  if (!response.ok || !said) throw new Error((said?.errors ?? [words.failed]).join(" "));
   return said;
 }

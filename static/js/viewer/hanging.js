@@ -7,6 +7,8 @@ const [CURRENT, PRIOR] = [0, 1]; // places of the studies in the address of the 
 const KINDS = { stack: "stack", orthographic: "volume", volume3d: "volume3d" };
 const TOOLS = ["default", "mpr", "volume3d"];
 const DESCRIPTION_WEIGHT = 20;
+// Colours and opacities of a rendered volume, as in the viewer's own layouts.
+const SOLID = { CT: "CT-Bone", MR: "MR-Default", default: "CT-Bone" };
 const STRAIGHT = 0.99; // cosine from which on a view counts as lying in a plane of the body
 
 export const protocolId = (row) => `openpacs-${row.key}`;
@@ -49,7 +51,8 @@ function selectorOf(series, kind) {
   };
 }
 
-function optionsOf(series) {
+function optionsOf(series, kind) {
+  if (kind === "volume3d") return { displayPreset: SOLID };
   const options = {};
   if (series.blend !== "none") Object.assign(options, { blendMode: series.blend, slabThickness: series.slab });
   if (series.window) {
@@ -101,7 +104,7 @@ export function protocolOf(row, studyUid) {
     displaySets: viewport.series.map((series, number) => {
       const id = `series-${at}-${number}`;
       selectors[id] = selectorOf(series, viewport.kind);
-      return { id, matchedDisplaySetsIndex: series.place, options: optionsOf(series) };
+      return { id, matchedDisplaySetsIndex: series.place, options: optionsOf(series, viewport.kind) };
     }),
   }));
   const layoutOptions = viewports.map(({ x, y, width, height }) => ({ x, y, width, height }));
@@ -156,7 +159,7 @@ function capturedSeries(uid, viewport, studyUid, services) {
     place: Math.max(0, alike(displaySet, services).indexOf(displaySet)),
     blend,
     slab: blend === "none" ? null : viewport.getSlabThickness(),
-    window: windowOf(viewport),
+    window: viewport.type === "volume3d" ? null : windowOf(viewport),
   };
 }
 
