@@ -12,9 +12,14 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from apps.accounts.policy import Action, Noun, can
+from apps.viewer.reading import (
+    measurement_facts,
+    navigation_facts,
+    priors_facts,
+    reading_facts,
+)
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -37,11 +42,10 @@ def site_facts(request: HttpRequest) -> Facts:
     }
 
 
-def navigation_facts(request: HttpRequest) -> Facts:
-    return {"home": reverse("home"), "words": {"home": _("Back to the worklist")}}
-
-
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
+    "reading": reading_facts,
+    "measurements": measurement_facts,
+    "priors": priors_facts,
 }

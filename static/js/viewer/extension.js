@@ -9,9 +9,12 @@
 // extensionManager. Addresses, rights and words come with app-config.js: `openpacs.<part>`,
 // made by apps/viewer/facts.py.
 
+import * as measurements from "./measurements.js";
 import * as navigation from "./navigation.js";
+import * as priors from "./priors.js";
+import * as reading from "./reading.js";
 
-const parts = [navigation];
+const parts = [reading, navigation, measurements, priors];
 const COMMANDS = "openpacs";
 let context = null;
 
