@@ -23,8 +23,8 @@ def navigation_facts(request: HttpRequest) -> Facts:
         "home": reverse("home"),
         "next": reverse("viewer:next") if reads else "",
         "words": {
-            "home": _("Back to the worklist"),
-            "homeKey": _("Back to the worklist (Alt+H)"),
+            "home": _("Worklist"),
+            "homeHint": _("Back to the worklist (Alt+H)"),
             "next": _("Next"),
             "nextHint": _("Next unread exam (Alt+N)"),
             "none": _("No other exam waits to be read."),

@@ -69,6 +69,7 @@ document.addEventListener("click", (event) => {
     leave(next.href);
   }
   if (event.target.closest("[data-sign-next]")) sign("next");
+  else if (event.target.closest("[data-signs]") && form) form.querySelector("[data-then]").value = "";
 });
 
 if (form) {

@@ -44,6 +44,7 @@ export function isOwnPatient(uid) {
   return verdicts.get(uid) === "same";
 }
 
+// The frame of this page, or no frame at all.
 function counts(message) {
   return !message.frame || message.frame === frameName;
 }
@@ -147,6 +148,7 @@ function show(event) {
 }
 
 if (desk) {
+  window.name ||= "openpacs-report"; // by which the viewer finds it
   document.addEventListener("click", show);
   document.querySelector("[data-show-own]").addEventListener("click", () => {
     for (const [from] of viewers) open(own.slice(0, 1), from);

@@ -1,6 +1,6 @@
 // Ways out of the viewer: to the list one came from, to the report, to the next exam.
 /* global openpacs */
-import { aboutStudy, currentStudy, open, openDesk, send } from "./reading.js";
+import { aboutStudy, currentStudy, narrowing, open, openDesk, send } from "./reading.js";
 import { button, key } from "./strip.js";
 
 const { home, next, words } = openpacs.navigation;
@@ -14,12 +14,13 @@ function goHome() {
 
 // The page of a report leads where there is one; else the viewer goes on by itself.
 async function goOn() {
+  if (!next) return;
   const desk = openDesk();
   if (desk) {
     send({ kind: "next", to: desk.from });
     return;
   }
-  const query = new URLSearchParams(desk?.narrowed ?? "");
+  const query = narrowing();
   query.set("after", currentStudy());
   const response = await fetch(`${next}?${query}`);
   const { study } = response.ok ? await response.json() : {};
@@ -47,28 +48,17 @@ export const commands = () => ({
   openpacsReport: goToReport,
 });
 
-export const buttons = () => [
-  {
-    id: "openpacsHome",
-    section: "primary",
-    uiType: "ohif.toolButton",
-    props: {
-      icon: "tab-studies",
-      label: words.home,
-      tooltip: words.homeKey,
-      commands: { commandName: "openpacsHome", context: "openpacs" },
-      evaluate: "evaluate.action",
-    },
-  },
-];
-
 export function enter({ servicesManager }) {
   if (services) return;
   services = servicesManager.services;
   key("H", goHome);
-  if (!next) return;
-  button("openpacs-report", { label: words.report, title: words.reportHint, run: goToReport });
-  button("openpacs-next", { label: words.next, title: words.nextHint, run: goOn });
   key("R", goToReport);
   key("N", goOn);
+  // In the frame the page around it has the list and the report.
+  if (!framed) button("openpacs-home", { label: words.home, title: words.homeHint, run: goHome });
+  if (!next) return;
+  if (!framed) {
+    button("openpacs-report", { label: words.report, title: words.reportHint, run: goToReport });
+  }
+  button("openpacs-next", { label: words.next, title: words.nextHint, run: goOn });
 }

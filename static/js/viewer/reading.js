@@ -15,7 +15,7 @@ let waiting = false;
 let desk = null; // the page that greeted last: { from, narrowed, at }
 
 const channel = join("viewer", receive, {
-  frame: framed ? window.name || "elsewhere" : "",
+  frame: framed ? window.frameElement?.name || "elsewhere" : "",
   window: framed ? "" : window.name,
 });
 
@@ -30,6 +30,11 @@ export function whenGreeted(run) {
 // The page of a report that is open in this browser, as far as it is known.
 export function openDesk() {
   return desk && Date.now() - desk.at < DESK_MS ? desk : null;
+}
+
+// What the reading list was narrowed to, by the page of a report that greeted last.
+export function narrowing() {
+  return new URLSearchParams(desk?.narrowed ?? "");
 }
 
 // The study of the image that is worked on.
@@ -132,7 +137,6 @@ window.addEventListener("pagehide", () => channel.send({ kind: "gone" }));
 window.addEventListener("pageshow", ({ persisted }) => persisted && lookSoon());
 
 export function enter(given) {
-  context = given;
   leave();
   context = given;
   const { viewportGridService, displaySetService } = context.servicesManager.services;
