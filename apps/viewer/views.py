@@ -26,7 +26,7 @@ from apps.viewer.reading import about_study, priors_of
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
 AT_ONCE = 10  # studies that are opened together
-COMPARING = "@ohif/hpCompare"  # the viewer's hanging protocol for a study and its prior
+COMPARING = "openpacs-compare"  # the hanging protocol of static/js/viewer/reading.js
 
 
 @require_safe

@@ -32,6 +32,8 @@ function all() {
 function draw() {
   const list = all();
   card.hidden = list.length === 0;
+  const every = card.querySelector("[data-insert-all]");
+  if (every) every.hidden = missing().length === 0;
   rows.replaceChildren(...list.map(row));
 }
 

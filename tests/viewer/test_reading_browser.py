@@ -96,6 +96,7 @@ def viewer_in(page: Page) -> Frame:
 
 
 def wait_for_study(viewer: Page | Frame, *uids: str) -> None:
+    viewer.locator("canvas").first.wait_for(timeout=SLOW)
     viewer.wait_for_function(
         """(uids) => {
           const { viewportGridService, displaySetService } = window.services ?? {};

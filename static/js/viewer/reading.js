@@ -4,6 +4,7 @@ import { join } from "../reading-channel.js";
 import { showIdentities } from "./strip.js";
 
 const { about } = openpacs.reading;
+const COMPARING = "openpacs-compare"; // as apps/viewer/views.py has it
 const DESK_MS = 20_000; // the page of a report greets more often than that
 const framed = window.self !== window.top;
 const known = new Map(); // study -> what the server says about it, once it has
@@ -58,7 +59,14 @@ export function open(uids, protocol = "") {
 }
 
 export function compare(current, prior) {
-  open([current, prior], "@ohif/hpCompare");
+  open([current, prior], COMPARING);
+}
+
+// OHIF's own protocol begins with four places, of which two stay empty.
+function addProtocol({ hangingProtocolService }) {
+  const given = hangingProtocolService.getProtocolById("@ohif/hpCompare");
+  const stages = given?.stages.filter((stage) => stage.name === "2x1");
+  if (stages?.length) hangingProtocolService.addProtocol(COMPARING, { ...given, id: COMPARING, stages });
 }
 
 async function load(uid) {
@@ -140,6 +148,7 @@ export function enter(given) {
   leave();
   context = given;
   const { viewportGridService, displaySetService } = context.servicesManager.services;
+  addProtocol(context.servicesManager.services);
   const grid = viewportGridService.EVENTS;
   subscriptions = [
     viewportGridService.subscribe(grid.GRID_STATE_CHANGED, lookSoon),
