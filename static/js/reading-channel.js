@@ -2,7 +2,8 @@
 //
 // Messages go to all windows of this browser at this address, and hold no more than needed:
 //   desk -> viewers   { kind: "hello", report, narrowed }       I am here; answer what you show
-//                     { kind: "open", studies, protocol }       show these, side by side if told
+//                     { kind: "open", studies, keep }           show these; keep: same patient
+//                     { kind: "close" }                         the images go beside the text
 //                     { kind: "jump", measurement }             show the image of a measurement
 //   viewer -> desks   { kind: "shows", studies }                Study Instance UIDs on the screen
 //                     { kind: "measured", measurements }        all there are; see measurements.js

@@ -124,8 +124,9 @@ function lead() {
   }
 }
 
-function open(studies, to) {
-  channel.send({ kind: "open", studies, protocol: studies.length > 1 ? "compare" : "", to });
+// `keep`: it is the same patient, what was measured stays.
+function open(studies, to, keep = false) {
+  channel.send({ kind: "open", studies, keep, to });
 }
 
 // Where a viewer is there it changes what it shows; a new window would load it all again.
@@ -139,7 +140,8 @@ function show(event) {
   const found = apart ?? (wantsWindow ? null : inside);
   if (found) {
     event.preventDefault();
-    open(studies, found[0]);
+    const same = found[1].studies.every((uid) => verdicts.get(uid) === "same");
+    open(studies, found[0], same);
     if (apart) opened?.focus();
   } else {
     event.preventDefault();
@@ -154,6 +156,10 @@ if (desk) {
     for (const [from] of viewers) open(own.slice(0, 1), from);
   });
   document.querySelector("[data-beside]")?.addEventListener("click", () => {
+    for (const [from] of windows()) {
+      channel.send({ kind: "close", to: from });
+      viewers.delete(from);
+    }
     load();
     arrange();
   });

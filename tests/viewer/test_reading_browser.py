@@ -10,6 +10,7 @@ from typing import Any
 import pydicom
 import pytest
 from django.core.files.storage import storages
+from django.http import HttpRequest
 from playwright.sync_api import Frame, Page, expect
 
 from apps.audit.models import Event, Kind
@@ -19,6 +20,7 @@ from apps.reports.models import Report
 from apps.studies.models import Study
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
+from apps.viewer.reading import measurement_facts
 from tests.browsing import signed_in_page
 from tests.factories import PASSWORD, PatientFactory, PatientIdentifierFactory
 from tests.reports.rows import make_order, make_report
@@ -173,6 +175,7 @@ def compare_with_prior(page: Page, viewer: Frame, study: Study, prior: Study) ->
     page.locator(".prior", has_text="Earlier chest").get_by_role("link", name="Compare").click()
     wait_for_study(viewer, study.study_instance_uid, prior.study_instance_uid)
     expect(page.locator("[data-mismatch]")).to_be_hidden()
+    expect(page.locator("[data-measurements] li")).to_contain_text("in the text")
     look(page, "compared")
 
 
@@ -207,3 +210,65 @@ def read_in_two_windows(page: Page, study: Study, stranger: Study, other: Report
     expect(apart.locator(".identity-name")).to_contain_text("Bruun")
     look(page, "apart")
     look(apart, "window")
+
+
+# What cornerstone keeps about a measurement, and what a report says of it.
+VALUES = [
+    ({"length": 12.34, "unit": "mm"}, "12.3 mm"),
+    ({"length": 0.456, "unit": "cm"}, "0.46 cm"),
+    ({"length": 12.34}, "12.3 mm"),
+    ({"length": 31.04, "width": 8.16, "unit": "mm"}, "31 \N{MULTIPLICATION SIGN} 8.2 mm"),
+    ({"angle": 45.02}, "45°"),
+    (
+        {
+            "area": 120.04,
+            "areaUnit": "mm²",
+            "mean": 35.26,
+            "stdDev": 12.1,
+            "max": 80,
+            "modalityUnit": "HU",
+        },
+        "area 120 mm², mean 35.3 HU, SD 12.1 HU, max. 80 HU",
+    ),
+    ({"area": 4.5, "areaUnit": "mm²", "mean": None, "modalityUnit": ""}, "area 4.5 mm²"),
+    ({"mean": [1, 2, 3], "area": 9, "areaUnit": "px²"}, "area 9 px², mean 1, 2, 3"),
+    ({"value": -812.4, "modalityUnit": "HU"}, "-812.4 HU"),
+    ({"value": [10, 20, 30], "modalityUnit": ""}, "10, 20, 30"),
+    (
+        {"xValues": [1, 1.5], "yValues": [2, 5], "units": ["s", "cm"], "isUnitless": False},
+        "0.5 s, 3 cm",
+    ),
+    ({"xValues": [7.2, 0], "yValues": [], "units": ["px"], "isUnitless": True}, "7.2 px"),
+    ({"textBox": {}}, ""),
+    (None, ""),
+]
+
+
+def test_every_kind_of_measurement_is_put_into_words(page: Page) -> None:
+    page.goto("/reports/")
+    said = page.evaluate(
+        """async ([samples, words]) => {
+          const values = await import("/static/js/viewer/measurement-values.js");
+          return samples.map((one) => values.valueOf({ data: one && { "imageId:1": one } }, words));
+        }""",
+        [[stats for stats, _ in VALUES], measurement_facts(HttpRequest())["words"]],
+    )
+    assert said == [words for _, words in VALUES]
+    assert page.evaluate(
+        """async (words) => {
+          const { labelOf, placeOf } = await import("/static/js/viewer/measurement-values.js");
+          const set = { SeriesNumber: 3, isMultiFrame: true,
+                        instances: [{ SOPInstanceUID: "1", InstanceNumber: 45 }] };
+          const one = { SOPInstanceUID: "1", frameNumber: 2, toolName: "CobbAngle" };
+          const named = { ...one, label: " Lesion, right upper lobe " };
+          return [labelOf(one, words), labelOf(named, words), labelOf({}, words),
+                  placeOf(one, set, words), placeOf({}, { SeriesNumber: 0 }, words)];
+        }""",
+        measurement_facts(HttpRequest())["words"],
+    ) == [
+        "Cobb angle",
+        "Lesion, right upper lobe",
+        "Measurement",
+        "series 3, image 45, frame 2",
+        "series 0",
+    ]

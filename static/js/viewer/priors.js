@@ -1,6 +1,6 @@
 // The other studies of the patient, under whatever number they were made, to compare with.
 /* global openpacs */
-import { compare, currentStudy, open } from "./reading.js";
+import { currentStudy, show as showStudies } from "./reading.js";
 import { button, key } from "./strip.js";
 
 const { list, words } = openpacs.priors;
@@ -27,8 +27,8 @@ function row(current, prior) {
   item.dataset.study = prior.study;
   item.append(
     text,
-    action(words.compare, () => compare(current, prior.study)),
-    action(words.open, () => open([prior.study])),
+    action(words.compare, () => showStudies([current, prior.study])),
+    action(words.open, () => showStudies([prior.study])),
   );
   return item;
 }

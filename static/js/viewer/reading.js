@@ -49,7 +49,7 @@ export function aboutStudy(uid) {
   return known.get(uid);
 }
 
-// Show other studies; the viewer itself stays as it is loaded.
+// Show other studies from scratch; the viewer itself stays as it is loaded.
 export function open(uids, protocol = "") {
   const query = new URLSearchParams({ StudyInstanceUIDs: uids.join(",") });
   if (protocol) query.set("hangingProtocolId", protocol);
@@ -58,8 +58,23 @@ export function open(uids, protocol = "") {
   else location.assign(`${openpacs.site.base}viewer?${query}`);
 }
 
-export function compare(current, prior) {
-  open([current, prior], COMPARING);
+// Show studies of the patient who is open: what was measured and not stored yet stays.
+export async function show(uids) {
+  const protocol = uids.length > 1 ? COMPARING : "default";
+  if (!context) {
+    open(uids, protocol);
+    return;
+  }
+  const { hangingProtocolService, displaySetService } = context.servicesManager.services;
+  for (const StudyInstanceUID of uids) {
+    await context.commandsManager.runCommand("loadStudy", { StudyInstanceUID });
+  }
+  const held = hangingProtocolService.studies;
+  const wanted = uids.map(
+    (uid) => held.find((one) => one.StudyInstanceUID === uid) ?? { StudyInstanceUID: uid },
+  );
+  const displaySets = displaySetService.getActiveDisplaySets();
+  hangingProtocolService.run({ studies: wanted, displaySets, activeStudy: wanted[0] }, protocol);
 }
 
 // OHIF's own protocol begins with four places, of which two stay empty.
@@ -134,8 +149,10 @@ function receive(message) {
     channel.send({ kind: "shows", studies, to: message.from });
     for (const run of greeted) run(message.from);
   } else if (message.kind === "open" && message.to) {
-    if (message.protocol === "compare") compare(...message.studies);
+    if (message.keep) show(message.studies);
     else open(message.studies);
+  } else if (message.kind === "close" && message.to) {
+    window.close();
   } else if (message.kind === "jump" && context) {
     context.commandsManager.runCommand("jumpToMeasurement", { uid: message.measurement });
   }
