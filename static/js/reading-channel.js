@@ -8,6 +8,7 @@
 //   viewer -> desks   { kind: "shows", studies }                Study Instance UIDs on the screen
 //                     { kind: "measured", measurements }        all there are; see measurements.js
 //                     { kind: "removed", measurement }          somebody took one away
+//                     { kind: "insert" }                        put all into the text (a key)
 //                     { kind: "next" }                          go on to the next exam
 //                     { kind: "gone" }                          closed
 // Every message has `role` (desk, viewer), `from` (a name of the window for this visit), and

@@ -34,7 +34,10 @@ function draw() {
   card.hidden = list.length === 0;
   const every = card.querySelector("[data-insert-all]");
   if (every) every.hidden = missing().length === 0;
-  rows.replaceChildren(...list.map(row));
+  const fresh = document.createElement("ul");
+  fresh.append(...list.map(row));
+  // What is as it was stays, and keeps the focus: viewers tell more often than they measure.
+  if (fresh.innerHTML !== rows.innerHTML) rows.replaceChildren(...fresh.children);
 }
 
 function row(one) {
@@ -99,6 +102,8 @@ function receive(message) {
   } else if (message.kind === "removed") {
     const one = [...byViewer.values()].flat().find((held) => held.id === message.measurement);
     if (one && inserted.has(one.id)) removed.set(one.id, one);
+  } else if (message.kind === "insert") {
+    insert(missing());
   } else if (message.kind === "gone") {
     byViewer.delete(message.from);
   }

@@ -2,6 +2,7 @@
 /* global openpacs */
 import { labelOf, placeOf, valueOf } from "./measurement-values.js";
 import { send, whenGreeted } from "./reading.js";
+import { key } from "./strip.js";
 
 const { words } = openpacs.measurements;
 let services = null;
@@ -61,3 +62,5 @@ export function leave() {
 }
 
 whenGreeted((from) => tell(from));
+// The key of the report's page, for hands that are in the images.
+key("M", () => send({ kind: "insert" }));
