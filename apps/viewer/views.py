@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
+from apps.dicom.uids import valid_uid
 from apps.reports.models import Report
 from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
@@ -131,5 +132,7 @@ def next_study(request: HttpRequest) -> HttpResponse:
 
 
 def _study(request: HttpRequest, uid: str) -> Study:
+    if not valid_uid(uid):
+        raise Http404
     rows = visible(request.user, Study).select_related("patient")
     return get_object_or_404(rows, study_instance_uid=uid)

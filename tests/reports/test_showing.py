@@ -88,6 +88,7 @@ def test_the_page_asks_which_studies_are_foreign(client: Client) -> None:
     url = reverse("reports:shown", args=[report.pk])
     assert client.get(url, {"study": [own, foreign]}).json() == {"foreign": [foreign]}
     assert client.get(url).json() == {"foreign": []}
+    assert client.get(url, {"study": "\x00"}).json() == {"foreign": ["\x00"]}
     stranger = Client()
     stranger.force_login(make_user("referrer"), backend="django.contrib.auth.backends.ModelBackend")
     assert stranger.get(url).status_code == 403

@@ -104,7 +104,8 @@ def test_the_next_exam_has_images_and_is_not_claimed(as_role: AsRole) -> None:
     assert client.get(url, after).json() == {"study": last.study_instance_uid}
     assert client.get(url, {**after, "modality": "CT"}).json() == {"study": None}
     assert client.get(url).json() == {"study": first.study_instance_uid}
-    assert client.get(url, {"after": "2.25.404"}).status_code == 404
+    for strange in ("2.25.404", "nonsense", "\x00"):
+        assert client.get(url, {"after": strange}).status_code == 404
     report.refresh_from_db()
     assert report.claimed_by is None
 

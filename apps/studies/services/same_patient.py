@@ -2,6 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
+from apps.dicom.uids import valid_uid
 from apps.patients.models import Patient, PatientIdentifier
 from apps.studies.models import Study
 
@@ -42,12 +43,12 @@ def of_patient_of(study: Study) -> Q:
 
 def not_of(patient: Patient, uids: list[str]) -> list[str]:
     """Those of some Study Instance UIDs that are not of a patient; unknown ones are not."""
-    if not uids:
-        return []
-    rows: QuerySet[Study] = Study.everything.filter(of_person(patient))
-    known = set(
-        rows.filter(study_instance_uid__in=uids).values_list("study_instance_uid", flat=True)
-    )
+    asked = [uid for uid in uids if valid_uid(uid)]
+    known: set[str] = set()
+    if asked:
+        rows: QuerySet[Study] = Study.everything.filter(of_person(patient))
+        found = rows.filter(study_instance_uid__in=asked)
+        known = set(found.values_list("study_instance_uid", flat=True))
     return [uid for uid in uids if uid not in known]
 
 
