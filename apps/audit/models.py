@@ -101,6 +101,7 @@ class Kind(models.TextChoices):
     REPORT_RELEASED = "report-released", _("Report given back")
     REPORT_DRAFTED = "report-drafted", _("Report draft saved")
     REPORT_SIGNED = "report-signed", _("Report signed")
+    REPORT_SIGNING_REFUSED = "report-signing-refused", _("Report not signed: other patient shown")
     REPORT_VIEWED = "report-viewed", _("Report viewed")
     MESSAGE_RECEIVED = "message-received", _("HL7 message received")
     MESSAGE_REFUSED = "message-refused", _("HL7 message refused")

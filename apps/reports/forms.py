@@ -14,6 +14,7 @@ from apps.reports.services import ReportText
 # One re-authentication covers the signatures of this time.
 CONFIRMED_SECONDS = 10 * 60
 CONFIRMED_KEY = "signing_confirmed"
+SHOWN_LENGTH = 65 * 64  # as many UIDs as a screen has viewports, and more
 ROWS = {Section.TECHNIQUE: 3, Section.FINDINGS: 12, Section.IMPRESSION: 5}
 
 
@@ -50,7 +51,16 @@ class ReportForm(forms.Form):
 
 
 class ConfirmedForm(forms.Form):
-    """Asks for the password before signing, unless it was asked a few minutes ago."""
+    """Asks for the password before signing, unless it was asked a few minutes ago.
+
+    `shown` names the studies that a viewer shows meanwhile, with spaces between.
+    """
+
+    shown = forms.CharField(
+        required=False,
+        max_length=SHOWN_LENGTH,
+        widget=forms.HiddenInput(attrs={"data-shown": ""}),
+    )
 
     password = forms.CharField(
         label=_("Your password, to sign"),
@@ -67,6 +77,10 @@ class ConfirmedForm(forms.Form):
         self.asks_password = not 0 <= time.time() - confirmed < CONFIRMED_SECONDS
         if not self.asks_password:
             del self.fields["password"]
+
+    def clean_shown(self) -> list[str]:
+        said: str = self.cleaned_data["shown"]
+        return said.split()
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]

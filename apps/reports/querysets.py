@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import (
@@ -74,10 +74,42 @@ class ReportQuerySet(models.QuerySet["Report"]):
         stat = Case(When(order__priority=Order.Priority.STAT, then=0), default=1)
         return self.annotate(due_at=due, stat_first=stat).order_by("stat_first", "due_at", "id")
 
+    def to_open(self, study: int) -> "Report | None":
+        """The report of a study; where it has several, one that is still to be written."""
+        rows = self.filter(order__procedures__studies=study).distinct()
+        done = Case(When(status__in=RELEASED, then=1), default=0)
+        return rows.order_by(done, "-id").first()
+
+    def unread_by(self, user: User) -> Self:
+        """What waits for this reader: nobody's, and what the reader has only claimed so far."""
+        return self.filter(models.Q(status="unread") | models.Q(status="claimed", claimed_by=user))
+
+    def next_after(self, current: "Report | None") -> "Report | None":
+        """The one below `current` in the order of the reading list, from the top after the last.
+
+        These rows are the ones to choose from; `current` itself is never among the answers.
+        """
+        rows = self.exclude(pk=current.pk) if current else self
+        ordered: Any = rows.most_urgent_first()
+        if current is None:
+            top: Report | None = ordered.first()
+            return top
+        every: Any = self.model._default_manager.filter(pk=current.pk)
+        stat, due = every.most_urgent_first().values_list("stat_first", "due_at").get()
+        below = (
+            models.Q(stat_first__gt=stat)
+            | models.Q(stat_first=stat, due_at__gt=due)
+            | models.Q(stat_first=stat, due_at=due, id__gt=current.pk)
+        )
+        found: Report | None = ordered.filter(below).first() or ordered.first()
+        return found
+
     def for_reading_list(self) -> Self:
         """With everything a row of the reading list shows, in a fixed number of queries."""
         return self.select_related("order__patient", "claimed_by").prefetch_related(
-            "order__procedures__procedure", "order__procedures__studies"
+            "order__patient__identifiers",
+            "order__procedures__procedure",
+            "order__procedures__studies",
         )
 
 

@@ -1,11 +1,13 @@
 """The reading room: the list, the reporting page, signed sheets."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
@@ -15,13 +17,12 @@ from apps.accounts.policy import Action, can, visible
 from apps.audit.services import origin_of
 from apps.orders.models import Order
 from apps.orders.services import OrderRefused
-from apps.patients.models import Patient
 from apps.reports import services
 from apps.reports.forms import AddendumForm, ReportForm, SignForm
 from apps.reports.models import Report, ReportTemplate, ReportVersion
-from apps.reports.querysets import RELEASED
 from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
+from apps.studies.services import identity_of, not_of
 
 Status = Report.Status
 # The tabs of the reading list and the states they hold.
@@ -32,7 +33,7 @@ TABS: dict[str, tuple[Any, tuple[Status, ...]]] = {
     "done": (gettext_lazy("Done"), (Status.FINAL, Status.ADDENDED, Status.CORRECTED)),
 }
 ROW_LIMIT = 300
-PRIOR_LIMIT = 20
+AT_ONCE = 64  # studies that a viewer may show together
 
 # What a refusal of the services is for a browser.
 CODES: dict[type[ValueError], int] = {
@@ -43,6 +44,7 @@ CODES: dict[type[ValueError], int] = {
     services.AlreadyFinal: 409,
     services.NotFinal: 409,
     services.NothingToRead: 409,
+    services.OtherPatientShown: 409,
 }
 REFUSALS = (services.ReportRefused, OrderRefused)
 
@@ -78,6 +80,7 @@ class ReadingList(ListView[Report]):
             tabs=tabs,
             tab=self.tab,
             modality=self.request.GET.get("modality", ""),
+            narrowed=_narrowed(self.request),
             modalities=Report.objects.modalities(),
             limit=ROW_LIMIT,
             **kwargs,
@@ -143,13 +146,30 @@ def sign(request: HttpRequest, pk: int) -> HttpResponse:
             text=form.text,
             revision=form.cleaned_data["revision"],
             status=ReportVersion.Status(signing.cleaned_data["status"]),
+            shown=signing.cleaned_data["shown"],
             origin=origin_of(request),
         )
     except REFUSALS as refusal:
         form.add_error(None, str(refusal))
         return _page(request, report, form, code=CODES.get(type(refusal), 409))
     messages.success(request, _signed(version))
-    return redirect("reports:edit", pk)
+    if request.POST.get("then") == "next":
+        return _to_next(request, report)
+    return redirect(reverse("reports:edit", args=[pk]) + _narrowed(request))
+
+
+@require_GET
+def go_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """To the next unread exam of the reading list; it is not claimed by that."""
+    return _to_next(request, _report(request, pk))
+
+
+@require_GET
+def shown(request: HttpRequest, pk: int) -> HttpResponse:
+    """Which of the studies (`study`) that a viewer shows are not of the report's patient."""
+    report = _report(request, pk)
+    uids = request.GET.getlist("study")[:AT_ONCE]
+    return JsonResponse({"foreign": not_of(report.order.patient, uids)})
 
 
 @require_POST
@@ -158,8 +178,12 @@ def addendum(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, report, addendum_form=form, code=422)
     try:
-        text = form.cleaned_data["text"]
-        version = services.add_addendum(report, text=text, origin=origin_of(request))
+        version = services.add_addendum(
+            report,
+            text=form.cleaned_data["text"],
+            shown=form.cleaned_data["shown"],
+            origin=origin_of(request),
+        )
     except REFUSALS as refusal:
         form.add_error(None, str(refusal))
         code = CODES.get(type(refusal), 409)
@@ -237,7 +261,8 @@ def _do(request: HttpRequest, pk: int, verb: Any, *, then: str) -> HttpResponse:
         verb(report, origin=origin_of(request))
     except REFUSALS as refusal:
         return _page(request, report, refusal=str(refusal), code=CODES.get(type(refusal), 409))
-    return redirect(then, pk) if then == "reports:edit" else redirect(then)
+    page = reverse(then, args=[pk] if then == "reports:edit" else [])
+    return redirect(page + _narrowed(request))
 
 
 def _page(
@@ -250,12 +275,12 @@ def _page(
     refusal: str = "",
     code: int = 200,
 ) -> HttpResponse:
-    patient = Patient.objects.prefetch_related("identifiers").get(pk=report.order.patient_id)
-    owner = report.claimed_by
+    order, owner = report.order, report.claimed_by
     context = {
         "report": report,
-        "order": report.order,
-        "patient": patient,
+        "order": order,
+        "patient": order.patient,
+        "identity": identity_of(order.patient, accession_number=order.accession_number),
         "form": form or ReportForm.of(report),
         "signing": signing or SignForm(request),
         "addendum_form": addendum_form or AddendumForm(request),
@@ -264,35 +289,37 @@ def _page(
         "mine": owner == request.user,
         "may_sign": can(request.user, Action.SIGN, report),
         "versions": report.versions.without_pdf(),
-        "priors": _priors(request, report),
-        "other_studies": _other_studies(request, report),
+        "earlier": _earlier(request, report),
         "templates": visible(request.user, ReportTemplate).filter(active=True),
+        "narrowed": _narrowed(request),
     }
     return render(request, "reports/edit.html", context, status=code)
 
 
-def _priors(request: HttpRequest, report: Report) -> Any:
-    """Earlier reports of the patient that were signed, newest first."""
-    versions = visible(request.user, ReportVersion).filter(
-        report__order__patient=report.order.patient_id
-    )
-    return (
-        versions.exclude(report=report)
-        .filter(status=ReportVersion.Status.FINAL)
-        .select_related("signer", "report__order")
-        .prefetch_related("report__order__procedures__studies")
-        .defer("pdf")
-        .order_by("-signed_at")[:PRIOR_LIMIT]
+def _earlier(request: HttpRequest, report: Report) -> list[services.Earlier]:
+    return services.earlier_of(
+        report,
+        studies=visible(request.user, Study),
+        versions=visible(request.user, ReportVersion),
     )
 
 
-def _other_studies(request: HttpRequest, report: Report) -> Any:
-    """Stored studies of the patient that belong to no signed report of ours."""
-    studies = visible(request.user, Study).filter(patient=report.order.patient_id)
-    reported = studies.filter(procedures__order__report__status__in=RELEASED).values("pk")
-    mine = [study.pk for study in report.studies]
-    others = studies.exclude(pk__in=reported).exclude(pk__in=mine)
-    return others.order_by("-study_date", "-id")[:PRIOR_LIMIT]
+def _narrowed(request: HttpRequest) -> str:
+    """What the reading list one came from is narrowed to, as the end of an address."""
+    modality = request.GET.get("modality", "")
+    return f"?{urlencode({'modality': modality})}" if modality else ""
+
+
+def _to_next(request: HttpRequest, report: Report) -> HttpResponseRedirect:
+    """To the next unread exam, narrowed as the list was; back to the list if there is none."""
+    rows: Any = visible(request.user, Report)
+    if modality := request.GET.get("modality", ""):
+        rows = rows.with_modality(modality)
+    found = rows.unread_by(request.user).next_after(report)
+    if found is None:
+        messages.info(request, _("No other exam waits to be read."))
+        return redirect(reverse("reports:reading-list") + _narrowed(request))
+    return redirect(reverse("reports:edit", args=[found.pk]) + _narrowed(request))
 
 
 def _signed(version: ReportVersion) -> str:

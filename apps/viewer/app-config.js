@@ -33,6 +33,7 @@ window.config = {
   modes: [],
   customizationService: [{ "ohif.tours": { $set: [] } }],
   showStudyList: false,
+  showPatientInfo: "disabled", // the strip on top says it as the report does
   // Beside a report the images have the width; the series are one press away.
   modesConfiguration: {
     "@ohif/mode-longitudinal": {

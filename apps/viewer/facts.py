@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from apps.accounts.policy import Action, Noun, can
 from apps.viewer.personal import (
@@ -22,6 +21,12 @@ from apps.viewer.personal import (
     windows_facts,
 )
 from apps.viewer.key_images import key_image_facts
+from apps.viewer.reading import (
+    measurement_facts,
+    navigation_facts,
+    priors_facts,
+    reading_facts,
+)
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -63,4 +68,10 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "preferences": preferences_facts,
     "keyImages": key_image_facts,
     "saving": saving_facts,
+PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
+    "site": site_facts,
+    "navigation": navigation_facts,
+    "reading": reading_facts,
+    "measurements": measurement_facts,
+    "priors": priors_facts,
 }

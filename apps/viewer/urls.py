@@ -9,6 +9,7 @@ app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
 may_mark = allows(Action.CREATE, Noun.STUDY)
+may_read = allows(Action.CHANGE, Noun.REPORT)
 
 urlpatterns = [
     path("", may_view(views.page), name="page"),
@@ -27,6 +28,10 @@ urlpatterns = [
         may_mark(key_images.change),
         name="key-marks-change",
     ),
+    path("compare/<str:study_instance_uid>/<str:prior>/", may_view(views.compare), name="compare"),
+    path("about/<str:study_instance_uid>/", may_view(views.about), name="about"),
+    path("priors/<str:study_instance_uid>/", may_view(views.priors), name="priors"),
+    path("next/", may_read(views.next_study), name="next"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

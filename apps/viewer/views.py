@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from csp.decorators import csp
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,15 +16,19 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
+from apps.dicom.uids import valid_uid
+from apps.reports.models import Report
 from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
 from apps.studies.services import note_viewing
 from apps.viewer.facts import facts_for
 from apps.viewer.headers import VIEWER_POLICY
 from apps.viewer.hints import with_hints
+from apps.viewer.reading import about_study, priors_of
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
 AT_ONCE = 10  # studies that are opened together
+COMPARING = "openpacs-compare"  # the hanging protocol of static/js/viewer/reading.js
 
 
 @require_safe
@@ -69,7 +74,7 @@ def config(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_study(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
     """Send the user to the viewer with one study open."""
-    study = get_object_or_404(visible(request.user, Study), study_instance_uid=study_instance_uid)
+    study = _study(request, study_instance_uid)
     address = reverse("viewer:page") + "viewer"
     return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': study.study_instance_uid})}")
 
@@ -83,3 +88,52 @@ def open_several(request: HttpRequest) -> HttpResponseBase:
     uids = [study.study_instance_uid for study in chosen.studies]
     address = reverse("viewer:page") + "viewer"
     return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': ','.join(uids)})}")
+
+
+@require_safe
+def compare(request: HttpRequest, study_instance_uid: str, prior: str) -> HttpResponseBase:
+    """Send the user to the viewer with a study and a prior of it side by side."""
+    both = [_study(request, study_instance_uid), _study(request, prior)]
+    uids = ",".join(one.study_instance_uid for one in both)
+    query = urlencode({"StudyInstanceUIDs": uids, "hangingProtocolId": COMPARING})
+    return redirect(f"{reverse('viewer:page')}viewer?{query}")
+
+
+@require_safe
+@never_cache
+def about(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
+    """Who a study is of, in the words of the report's page, and where its report is."""
+    return JsonResponse(about_study(request, _study(request, study_instance_uid)))
+
+
+@require_safe
+@never_cache
+def priors(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
+    """The other studies of the patient, those to compare with first."""
+    return JsonResponse({"priors": priors_of(request, _study(request, study_instance_uid))})
+
+
+@require_safe
+@never_cache
+def next_study(request: HttpRequest) -> HttpResponse:
+    """The next unread exam that has images, below that of the study `after`; null for none.
+
+    Narrowed by `modality` as the reading list is. Nothing is claimed by it.
+    """
+    rows: Any = visible(request.user, Report)
+    current = None
+    if after := request.GET.get("after"):
+        current = rows.to_open(_study(request, after).pk)
+    if modality := request.GET.get("modality"):
+        rows = rows.with_modality(modality)
+    with_images = rows.unread_by(request.user).filter(order__procedures__studies__isnull=False)
+    found = with_images.distinct().next_after(current)
+    studies = found.studies if found else []
+    return JsonResponse({"study": studies[0].study_instance_uid if studies else None})
+
+
+def _study(request: HttpRequest, uid: str) -> Study:
+    if not valid_uid(uid):
+        raise Http404
+    rows = visible(request.user, Study).select_related("patient")
+    return get_object_or_404(rows, study_instance_uid=uid)

@@ -1,17 +1,43 @@
 // The reporting page: keys, drafts that save themselves, images beside the text.
 
+import "./report-measurements.js";
+import { isForeign, shown } from "./report-viewer.js";
+
 const form = document.querySelector("[data-report-form]");
-const WIDE = "(min-width: 80rem)";
 let saving = false;
+let dirty = false; // typed since the draft was last on its way
+let leaving = null; // the page to go to once the draft is kept
 let waiting = null; // a signature asked for while a draft was on its way
 
 function typing(event) {
   return event.target.closest("input, select, textarea, [contenteditable]");
 }
 
-function sign() {
+function sign(then = "") {
   const button = form?.querySelector("[data-sign]");
-  if (button && !button.matches(":disabled")) form.requestSubmit(button);
+  if (!button || button.matches(":disabled")) return;
+  form.querySelector("[data-then]").value = then;
+  form.requestSubmit(button);
+}
+
+// The server holds what a viewer shows against the patient of the report; so does this page.
+function checkShown(event) {
+  event.target.querySelector("[data-shown]").value = shown().join(" ");
+  if (!isForeign()) return true;
+  event.preventDefault();
+  document.querySelector("[data-mismatch]").scrollIntoView({ block: "center" });
+  document.querySelector("[data-show-own]").focus();
+  return false;
+}
+
+// Away from the page, but not from what was typed a moment ago.
+function leave(address) {
+  if (dirty || saving) {
+    leaving = address;
+    if (!saving) save();
+  } else {
+    location.assign(address);
+  }
 }
 
 function save() {
@@ -25,26 +51,47 @@ document.addEventListener("keydown", (event) => {
     save();
   } else if (control && event.key === "Enter") {
     event.preventDefault();
-    sign();
+    sign(event.shiftKey ? "next" : "");
   } else if (event.altKey && event.key.toLowerCase() === "i") {
     event.preventDefault();
     document.querySelector('[data-section="impression"]')?.focus();
   } else if (event.key === "v" && !control && !event.altKey && !typing(event)) {
     document.querySelector("[data-viewer]")?.click();
+  } else if (event.key === "n" && !control && !event.altKey && !typing(event)) {
+    document.querySelector("[data-next]")?.click();
   }
 });
 
+document.addEventListener("click", (event) => {
+  const next = event.target.closest("[data-next]");
+  if (next && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    leave(next.href);
+  }
+  if (event.target.closest("[data-sign-next]")) sign("next");
+  else if (event.target.closest("[data-signs]") && form) form.querySelector("[data-then]").value = "";
+});
+
 if (form) {
+  form.addEventListener("input", () => {
+    dirty = true;
+  });
   form.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target.matches("[data-saves]")) saving = true;
+    if (!event.target.matches("[data-saves]")) return;
+    saving = true;
+    dirty = false;
   });
   form.addEventListener("htmx:afterRequest", (event) => {
     if (!event.target.matches("[data-saves]")) return;
     saving = false;
+    if (!event.detail.successful) dirty = true;
+    else if (leaving) location.assign(leaving);
+    leaving = null;
     // After the answer has settled: it brings the revision to sign.
     if (waiting) setTimeout(() => form.requestSubmit(waiting.button), 50);
   });
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.matches("[data-signs]") && !checkShown(event)) return;
     // A draft that is being saved moves the revision on: sign after it, not against it.
     if (saving) {
       event.preventDefault();
@@ -58,6 +105,8 @@ if (form) {
   });
 }
 
+document.querySelector("[data-addendum-form]")?.addEventListener("submit", checkShown);
+
 // Refusals come with a text of their own: show it where the answer would have stood.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if ([403, 409, 422].includes(event.detail.xhr.status)) {
@@ -70,7 +119,3 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "sections") save();
 });
-
-// Loaded only where it is shown: on narrow screens the images have their own window.
-const frame = document.querySelector("[data-viewer-frame]");
-if (frame && window.matchMedia(WIDE).matches) frame.src = frame.dataset.viewerFrame;

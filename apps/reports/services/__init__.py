@@ -1,6 +1,7 @@
 """Verbs of reports: preparing, claiming, writing, signing."""
 
 from apps.reports.services.claims import claim_report, release_report, take_over_report
+from apps.reports.services.earlier import Earlier, earlier_of
 from apps.reports.services.preparing import (
     orders_to_read,
     prepare_report,
@@ -13,9 +14,11 @@ from apps.reports.services.refusals import (
     NotAllowed,
     NotFinal,
     NothingToRead,
+    OtherPatientShown,
     ReportRefused,
     StaleRevision,
 )
+from apps.reports.services.showing import check_shown
 from apps.reports.services.signing import (
     add_addendum,
     note_viewing,
@@ -28,15 +31,19 @@ from apps.reports.services.texts import ReportText, text_of
 __all__ = [
     "AlreadyFinal",
     "ClaimedByAnother",
+    "Earlier",
     "EmptyReport",
     "NotAllowed",
     "NotFinal",
     "NothingToRead",
+    "OtherPatientShown",
     "ReportRefused",
     "ReportText",
     "StaleRevision",
     "add_addendum",
+    "check_shown",
     "claim_report",
+    "earlier_of",
     "note_viewing",
     "orders_to_read",
     "patient_header",

@@ -50,3 +50,15 @@ class AlreadyFinal(ReportRefused):
 
 class NotFinal(ReportRefused):
     """An addendum adds to a final report only."""
+
+
+class OtherPatientShown(ReportRefused):
+    """The viewer shows somebody else than the report is about."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "Not signed: the viewer shows images of another patient. "
+                "Go back to the images of this patient, or close the viewer."
+            )
+        )

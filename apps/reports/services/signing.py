@@ -1,6 +1,7 @@
 """Drafts, signed versions and addenda."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from django.db import transaction
@@ -27,6 +28,7 @@ from apps.reports.services.rows import (
     study_uid,
     writer_of,
 )
+from apps.reports.services.showing import check_shown
 from apps.reports.services.texts import ReportText, text_of
 
 # What a report becomes when a version of that status is signed.
@@ -65,14 +67,17 @@ def sign_report(
     text: ReportText,
     revision: int,
     status: ReportVersion.Status,
+    shown: Sequence[str] = (),
     origin: Origin,
 ) -> ReportVersion:
     """Sign a report as preliminary or final, and keep its PDF.
 
-    Raises NotAllowed, EmptyReport, StaleRevision, ClaimedByAnother, AlreadyFinal, and
+    `shown`: the studies that a viewer shows beside it. Raises NotAllowed, EmptyReport,
+    OtherPatientShown, StaleRevision, ClaimedByAnother, AlreadyFinal, and
     orders.services.TransitionRefused where the order cannot become reported.
     """
     signer = _signer(report, status, origin)
+    check_shown(report, shown, origin=origin)
     if text.is_empty:
         raise EmptyReport(_("Write findings or an impression before signing."))
     current = load(report)
@@ -88,12 +93,16 @@ def sign_report(
     return version
 
 
-def add_addendum(report: Report, *, text: str, origin: Origin) -> ReportVersion:
+def add_addendum(
+    report: Report, *, text: str, shown: Sequence[str] = (), origin: Origin
+) -> ReportVersion:
     """Add to a final report, signed at once; the text before stays as it was.
 
-    Raises NotAllowed, EmptyReport, NotFinal, StaleRevision.
+    `shown`: as in sign_report. Raises NotAllowed, EmptyReport, OtherPatientShown, NotFinal,
+    StaleRevision.
     """
     signer = _signer(report, ReportVersion.Status.ADDENDUM, origin)
+    check_shown(report, shown, origin=origin)
     if not text.strip():
         raise EmptyReport(_("Write the addendum before signing it."))
     current = load(report)

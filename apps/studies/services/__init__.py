@@ -12,6 +12,7 @@ from apps.studies.services.correcting import (
     undo_correction,
 )
 from apps.studies.services.filters import NameTakenError, choose_filter, remove_filter, save_filter
+from apps.studies.services.identity import Identity, identity_of, identity_of_study
 from apps.studies.services.keeping import Kept, is_complete, is_unaltered, kept_instances
 from apps.studies.services.labelling import (
     UnusableLabelError,
@@ -42,6 +43,7 @@ from apps.studies.services.outgoing import (
     outgoing,
     outgoing_file,
 )
+from apps.studies.services.priors import Prior, priors_of_patient, relevant_priors, with_parts
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.rejecting import (
@@ -52,6 +54,7 @@ from apps.studies.services.rejecting import (
     reject,
     restore,
 )
+from apps.studies.services.same_patient import not_of
 from apps.studies.services.settling import settle_study
 from apps.studies.services.settling_conflicts import (
     NotStorableError,
@@ -80,6 +83,7 @@ __all__ = [
     "BusyUploadError",
     "Compared",
     "Demands",
+    "Identity",
     "Kept",
     "KeyImage",
     "NameTakenError",
@@ -90,6 +94,7 @@ __all__ = [
     "Outcome",
     "Outgoing",
     "Page",
+    "Prior",
     "Rebuilt",
     "RejectedAlreadyError",
     "RestoredAlreadyError",
@@ -125,6 +130,8 @@ __all__ = [
     "forget_rules",
     "header_json",
     "header_tree",
+    "identity_of",
+    "identity_of_study",
     "is_complete",
     "is_unaltered",
     "kept_instances",
@@ -136,13 +143,16 @@ __all__ = [
     "match_study",
     "new_studies",
     "newest_study",
+    "not_of",
     "note_taking",
     "note_viewing",
     "outgoing",
     "outgoing_file",
+    "priors_of_patient",
     "read_sidecar",
     "rebuild_index",
     "reject",
+    "relevant_priors",
     "remove_filter",
     "restore",
     "restore_corrections",
@@ -156,5 +166,6 @@ __all__ = [
     "unlabel_study",
     "unmatch_study",
     "verify_files",
+    "with_parts",
     "write_sidecar",
 ]

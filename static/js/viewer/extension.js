@@ -28,6 +28,12 @@ import * as navigation from "./navigation.js";
 import * as saving from "./saving.js";
 
 const parts = [navigation, keyImages, saving];
+import * as measurements from "./measurements.js";
+import * as navigation from "./navigation.js";
+import * as priors from "./priors.js";
+import * as reading from "./reading.js";
+
+const parts = [reading, navigation, measurements, priors];
 const COMMANDS = "openpacs";
 let context = null;
 

@@ -1,22 +1,64 @@
-// Ways out of the viewer: back to the list one came from.
+// Ways out of the viewer: to the list one came from, to the report, to the next exam.
 /* global openpacs */
-const { home, words } = openpacs.navigation;
+import { aboutStudy, currentStudy, narrowing, open, openDesk, send } from "./reading.js";
+import { button, key } from "./strip.js";
+
+const { home, next, words } = openpacs.navigation;
+const REPORT = "openpacs-report";
+const framed = window.self !== window.top;
+let services = null;
+
+function goHome() {
+  window.top.location.assign(home);
+}
+
+// The page of a report leads where there is one; else the viewer goes on by itself.
+async function goOn() {
+  if (!next) return;
+  const desk = openDesk();
+  if (desk) {
+    send({ kind: "next", to: desk.from });
+    return;
+  }
+  const query = narrowing();
+  query.set("after", currentStudy());
+  const response = await fetch(`${next}?${query}`);
+  const { study } = response.ok ? await response.json() : {};
+  if (study) open([study]);
+  else services.uiNotificationService.show({ title: words.next, message: words.none, type: "info" });
+}
+
+// In its frame beside the report one is there already.
+async function goToReport() {
+  const { report } = (await aboutStudy(currentStudy())) ?? {};
+  if (!report) return;
+  if (framed) {
+    window.parent.focus();
+    window.parent.document.querySelector("[data-section='findings']")?.focus();
+    return;
+  }
+  const there = window.open("", REPORT);
+  if (there.location.pathname === report) there.focus();
+  else there.location.assign(report);
+}
 
 export const commands = () => ({
-  openpacsHome: () => window.top.location.assign(home),
+  openpacsHome: goHome,
+  openpacsNext: goOn,
+  openpacsReport: goToReport,
 });
 
-export const buttons = () => [
-  {
-    id: "openpacsHome",
-    section: "primary",
-    uiType: "ohif.toolButton",
-    props: {
-      icon: "tab-studies",
-      label: words.home,
-      tooltip: words.home,
-      commands: { commandName: "openpacsHome", context: "openpacs" },
-      evaluate: "evaluate.action",
-    },
-  },
-];
+export function enter({ servicesManager }) {
+  if (services) return;
+  services = servicesManager.services;
+  key("H", goHome);
+  key("R", goToReport);
+  key("N", goOn);
+  // In the frame the page around it has the list and the report.
+  if (!framed) button("openpacs-home", { label: words.home, title: words.homeHint, run: goHome });
+  if (!next) return;
+  if (!framed) {
+    button("openpacs-report", { label: words.report, title: words.reportHint, run: goToReport });
+  }
+  button("openpacs-next", { label: words.next, title: words.nextHint, run: goOn });
+}
