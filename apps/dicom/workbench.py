@@ -33,6 +33,7 @@ def _confinement(_arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made
 JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "transcode": _transcode,
     "picture": jobs.picture,
+    "presentation": jobs.presentation,
     "film": jobs.film,
     "poster": jobs.poster,
     "sign": jobs.sign,

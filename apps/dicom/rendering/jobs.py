@@ -23,13 +23,25 @@ from apps.dicom.rendering.films import (
 )
 from apps.dicom.rendering.options import GIF, RenderingError, RenderOptions, Viewport
 from apps.dicom.rendering.overlays import with_overlays
+from apps.dicom.rendering.presentation import presented
 from apps.dicom.rendering.profiles import coloured
 from apps.dicom.rendering.reading import Frame, frame_of, read_frame
 from apps.dicom.rendering.reports import as_html, as_text
+from apps.dicom.rendering.states import State
 from apps.dicom.structured_report import TooLongError
 from apps.dicom.transcoding import read_little_endian
 
-__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "repack", "report", "sign"]
+__all__ = [
+    "RenderingError",
+    "film",
+    "picture",
+    "poster",
+    "prepare",
+    "presentation",
+    "repack",
+    "report",
+    "sign",
+]
 
 Made = tuple[dict[str, Any], list[bytes]]
 _FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
@@ -48,6 +60,19 @@ def picture(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     with warnings.catch_warnings(action="ignore"):
         frame = read_frame(arguments, contents)
         image, profile = coloured(_image(frame, options), frame.dataset, options.icc)
+        return {}, [encoded_picture(image, options, profile)]
+
+
+def presentation(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """One frame as a presentation state shows it: the first of `contents`, in `state` syntax."""
+    options = RenderOptions.from_words(arguments["options"])
+    with warnings.catch_warnings(action="ignore"):
+        dataset = read_little_endian(contents[0], arguments["state"])
+        state = State(dataset, arguments["image"], arguments["frame"])
+        frame = read_frame(arguments, contents[1:])
+        image, profile = coloured(
+            presented(frame, state, options.viewport), frame.dataset, options.icc
+        )
         return {}, [encoded_picture(image, options, profile)]
 
 
