@@ -39,6 +39,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "sign": jobs.sign,
     "repack": jobs.repack,
     "report": jobs.report,
+    "document": jobs.document,
     "pixels": picture_files.pixels,
     "confinement": _confinement,
 }
