@@ -77,11 +77,13 @@ window.config = {
     }
   },
   whiteLabeling: {
-    createLogoComponentFn: (React) =>
-      React.createElement(
+    createLogoComponentFn: (React) => {
+      openpacs.React = React; // for buttons and panels of our extension
+      return React.createElement(
         "a",
         { href: openpacs.navigation.home, className: "text-primary", title: openpacs.navigation.words.home },
         openpacs.site.name,
-      ),
+      );
+    },
   },
 };

@@ -3,15 +3,17 @@
 // A part is a module of this folder that exports any of:
 //   commands(context)   { name: function(options) }, run by buttons, keys and other parts
 //   buttons(context)    [{ id, section, props }], put into sections of the toolbar
+//   panels(context)     [{ name, iconName, label, component }], tabs of the right side
 //   enter(context)      called each time a mode (basic, segmentation, ...) has been entered
 //   leave(context)      called when it is left
 // `context` is what the viewer gives its extensions: servicesManager, commandsManager,
 // extensionManager. Addresses, rights and words come with app-config.js: `openpacs.<part>`,
 // made by apps/viewer/facts.py.
 
+import * as documents from "./documents.js";
 import * as navigation from "./navigation.js";
 
-const parts = [navigation];
+const parts = [navigation, documents];
 const COMMANDS = "openpacs";
 let context = null;
 
@@ -28,6 +30,17 @@ function putButtons() {
   }
 }
 
+const panels = (given) => parts.flatMap((part) => part.panels?.(given) ?? []);
+
+function putPanels() {
+  const { panelService } = context.servicesManager.services;
+  const held = panelService.getPanels("right").map((one) => one.id);
+  for (const { name } of panels(context)) {
+    const id = `${COMMANDS}.panelModule.${name}`;
+    if (!held.includes(id)) panelService.addPanel("right", id);
+  }
+}
+
 export default {
   id: "openpacs",
   preRegistration(given) {
@@ -40,8 +53,11 @@ export default {
     ),
     defaultContext: COMMANDS,
   }),
+  getPanelModule: panels,
   onModeEnter() {
     putButtons();
+    // The mode sets its own panels right after this, in the same turn: ours come behind them.
+    queueMicrotask(putPanels);
     for (const part of parts) part.enter?.(context);
   },
   onModeExit() {
