@@ -87,8 +87,7 @@ def documents_facts(_request: HttpRequest) -> dict[str, Any]:
             "close": _("Close the document"),
             "window": _("In its own window"),
             "failed": _("The documents could not be listed."),
-            "applied": _("Shown as in: {title}"),
-            "remove": _("Show as before"),
+            "partly": _("Without its tables of grey values: its page shows those."),
             "absent": _("The images of this presentation state are not open here."),
         },
     }

@@ -61,15 +61,24 @@ function openDocument(link) {
   close.focus();
 }
 
+function releaseButtons() {
+  for (const one of document.querySelectorAll("[data-state][aria-pressed=true]")) {
+    one.setAttribute("aria-pressed", "false");
+  }
+}
+
+// Pressed once: the image as the state has it; pressed again: as before.
 async function showState(button) {
+  const pressed = button.getAttribute("aria-pressed") === "true";
+  releaseButtons();
+  removeState();
+  if (pressed) return;
+  const outcome = await applyState(context, button.dataset.state);
+  button.setAttribute("aria-pressed", String(outcome !== "absent"));
+  if (outcome === "whole") return;
   const { uiNotificationService } = context.servicesManager.services;
-  const { title, state } = button.dataset;
-  const found = await applyState(context, state);
-  uiNotificationService.show({
-    title: words.documents,
-    message: found ? words.applied.replace("{title}", title) : words.absent,
-    type: found ? "success" : "warning",
-  });
+  const message = words[outcome];
+  uiNotificationService.show({ title: button.dataset.title, message, type: "warning" });
 }
 
 function onClick(event) {
@@ -90,12 +99,12 @@ function Panel() {
   return createElement("div", { ref: place, className: "openpacs-documents", onClick });
 }
 
-// What the viewer cannot show has no pictures that it could fetch ahead of time.
-function withoutPictures({ displaySetsAdded }) {
-  for (const one of displaySetsAdded) if (one.unsupported) one.images = [];
+// What the viewer cannot show has no pictures: asking for them ahead of time only fails.
+function withoutPictures(source) {
+  if (source.openpacsAsks) return;
+  source.openpacsAsks = source.getImageIdsForDisplaySet;
+  source.getImageIdsForDisplaySet = (one) => (one.unsupported ? [] : source.openpacsAsks(one));
 }
-
-let subscription = null;
 
 export const panels = (given) => {
   context = given;
@@ -109,13 +118,10 @@ export function enter(given) {
   if (!document.querySelector(`link[href="${styles}"]`)) {
     document.head.append(make("link", { rel: "stylesheet", href: styles }));
   }
-  const { displaySetService } = given.servicesManager.services;
-  const { DISPLAY_SETS_ADDED } = displaySetService.EVENTS;
-  subscription = displaySetService.subscribe(DISPLAY_SETS_ADDED, withoutPictures);
+  given.extensionManager.getActiveDataSource().forEach(withoutPictures);
 }
 
 export function leave() {
-  subscription?.unsubscribe();
   closeDocument();
   removeState();
 }
