@@ -33,7 +33,7 @@ async function fill(place) {
   } catch {
     place.textContent = words.failed;
   }
-  for (const button of place.querySelectorAll("[data-state]")) button.hidden = false;
+  for (const button of place.querySelectorAll("[data-presentation]")) button.hidden = false;
 }
 
 function closeDocument() {
@@ -62,7 +62,7 @@ function openDocument(link) {
 }
 
 function releaseButtons() {
-  for (const one of document.querySelectorAll("[data-state][aria-pressed=true]")) {
+  for (const one of document.querySelectorAll("[data-presentation][aria-pressed=true]")) {
     one.setAttribute("aria-pressed", "false");
   }
 }
@@ -73,7 +73,7 @@ async function showState(button) {
   releaseButtons();
   removeState();
   if (pressed) return;
-  const outcome = await applyState(context, button.dataset.state);
+  const outcome = await applyState(context, button.dataset.presentation);
   button.setAttribute("aria-pressed", String(outcome !== "absent"));
   if (outcome === "whole") return;
   const { uiNotificationService } = context.servicesManager.services;
@@ -83,7 +83,7 @@ async function showState(button) {
 
 function onClick(event) {
   const link = event.target.closest("a[data-document]");
-  const button = event.target.closest("[data-state]");
+  const button = event.target.closest("[data-presentation]");
   if (button) showState(button);
   if (!link || link.dataset.document === "file" || event.ctrlKey || event.metaKey) return;
   event.preventDefault();

@@ -34,6 +34,20 @@ export function windowFor(state, uid, frame) {
   return { lower: middle - half, upper: middle + half };
 }
 
+// The edges of the displayed area in pixels from the outer corner of the image, or null.
+export function areaFor(state, uid, frame) {
+  const [item] = itemsFor(state, "0070005A", uid, frame);
+  const corners = [values(item, "00700052"), values(item, "00700053")];
+  if (!corners.every((one) => one.length === 2)) return null;
+  const [xs, ys] = [0, 1].map((k) => corners.map((one) => one[k]));
+  return {
+    left: Math.min(...xs) - 1,
+    right: Math.max(...xs),
+    top: Math.min(...ys) - 1,
+    bottom: Math.max(...ys),
+  };
+}
+
 // Are there tables of grey values, or colours, that the viewer cannot take over?
 export function hasTables(state, uid, frame) {
   const voi = itemsFor(state, "00283110", uid, frame)[0];

@@ -54,14 +54,11 @@ async function bring(context, uids) {
 }
 
 function displayArea(state, { uid, frame }, [columns, rows]) {
-  const [area] = read.itemsFor(state, "0070005A", uid, frame);
-  const [left, top] = read.values(area, "00700052");
-  const [right, bottom] = read.values(area, "00700053");
-  const [width, height] = [Math.abs(right - left) + 1, Math.abs(bottom - top) + 1];
-  if (!(width > 0 && height > 0)) return null;
-  const middle = [(left + right - 1) / 2 / columns, (top + bottom - 1) / 2 / rows];
+  const area = read.areaFor(state, uid, frame);
+  if (!area) return null;
+  const middle = [(area.left + area.right) / 2 / columns, (area.top + area.bottom) / 2 / rows];
   return {
-    imageArea: [width / columns, height / rows],
+    imageArea: [(area.right - area.left) / columns, (area.bottom - area.top) / rows],
     imageCanvasPoint: { imagePoint: middle, canvasPoint: [0.5, 0.5] },
     storeAsInitialCamera: false,
   };
@@ -85,14 +82,18 @@ function look(viewport, state) {
   viewport.render();
 }
 
-// Points of the image, in pixels from its outer corner, on the canvas.
-function onCanvas(viewport) {
-  const { imageData } = viewport.getImageData();
-  const { width, height } = viewport.element.getBoundingClientRect();
-  return ([x, y], display) =>
-    display
-      ? [x * width, y * height]
-      : viewport.worldToCanvas(imageData.indexToWorld([x - 0.5, y - 0.5, 0]));
+// Points of the image, in pixels from its outer corner, on the canvas; or points in fractions
+// of what the state displays, as it lies there.
+function onCanvas(viewport, area) {
+  const { imageData, dimensions } = viewport.getImageData();
+  const [right, bottom] = dimensions;
+  const placed = ([x, y]) => viewport.worldToCanvas(imageData.indexToWorld([x - 0.5, y - 0.5, 0]));
+  const shown = area ?? { left: 0, top: 0, right, bottom };
+  const one = placed([shown.left, shown.top]);
+  const other = placed([shown.right, shown.bottom]);
+  const within = (k, part) => Math.min(one[k], other[k]) + part * Math.abs(one[k] - other[k]);
+  return (point, display) =>
+    display ? [within(0, point[0]), within(1, point[1])] : placed(point);
 }
 
 function drawLine(sheet, { kind, points, filled, display }, at) {
@@ -137,7 +138,7 @@ function drawing(viewport, sheet, state) {
     sheet.replaceChildren();
     const { uid, frame } = place(viewport.getCurrentImageId());
     if (!viewport.getImageData() || !read.images(state).some((one) => one.uid === uid)) return;
-    const at = onCanvas(viewport);
+    const at = onCanvas(viewport, read.areaFor(state, uid, frame));
     drawShutters(sheet, state, viewport.getImageData().dimensions, at);
     const { lines, texts } = read.drawingsFor(state, uid, frame);
     for (const one of lines) drawLine(sheet, one, at);
