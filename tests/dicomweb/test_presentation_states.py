@@ -76,7 +76,7 @@ def words_of(client: Client, row: Instance) -> str:
     assert answer["Content-Type"] == "application/pdf"
     asked = ["pdftotext", "-layout", "-", "-"]
     done = subprocess.run(asked, input=answer.getvalue(), capture_output=True, check=True)
-    return done.stdout.decode()
+    return str(done.stdout.decode())
 
 
 def test_a_state_is_a_page_of_its_images_and_names_those_that_are_missing(
