@@ -30,7 +30,11 @@ class TooLongError(ValueError):
 
 @dataclass
 class Item:
-    """One content item. `place` is its number in the tree (PS3.3 C.17.3.2.5), such as `1.2.1`."""
+    """One content item. `place` is its number in the tree (PS3.3 C.17.3.2.5), such as `1.2.1`.
+
+    `code` is the value of its concept's code; `images` are the objects an IMAGE names, each
+    with the first frame that is meant.
+    """
 
     place: str
     kind: str
@@ -39,6 +43,14 @@ class Item:
     value: str
     refers_to: str = ""  # the place of another item of this report
     children: "list[Item]" = field(default_factory=list)
+    code: str = ""
+    images: list[tuple[str, int]] = field(default_factory=list)
+
+    def everything(self) -> "Iterator[Item]":
+        """All items below this one, in reading order."""
+        for child in self.children:
+            yield child
+            yield from child.everything()
 
 
 def content_of(dataset: Dataset) -> Item:
@@ -64,6 +76,8 @@ def _item(dataset: Dataset, place: str, count: Iterator[int], depth: int) -> Ite
             _item(one, f"{place}.{index}", count, depth + 1)
             for index, one in enumerate(children, start=1)
         ],
+        code=_code_value(dataset.get("ConceptNameCodeSequence")),
+        images=_named_images(dataset) if kind == "IMAGE" else [],
     )
 
 
@@ -76,6 +90,22 @@ def meaning(codes: Any) -> str:
         if text := code.get(name):
             return str(text)
     return ""
+
+
+def _code_value(codes: Any) -> str:
+    return str(codes[0].get("CodeValue") or "").strip() if codes else ""
+
+
+def _named_images(dataset: Dataset) -> list[tuple[str, int]]:
+    return [
+        (str(one.get("ReferencedSOPInstanceUID") or ""), _first_frame(one))
+        for one in dataset.get("ReferencedSOPSequence") or []
+    ]
+
+
+def _first_frame(reference: Dataset) -> int:
+    frames = _list(reference.get("ReferencedFrameNumber"))
+    return int(frames[0]) if frames else 1
 
 
 def person(value: Any) -> str:

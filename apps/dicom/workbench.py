@@ -33,11 +33,13 @@ def _confinement(_arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made
 JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "transcode": _transcode,
     "picture": jobs.picture,
+    "presentation": jobs.presentation,
     "film": jobs.film,
     "poster": jobs.poster,
     "sign": jobs.sign,
     "repack": jobs.repack,
     "report": jobs.report,
+    "document": jobs.document,
     "pixels": picture_files.pixels,
     "confinement": _confinement,
 }

@@ -8,26 +8,29 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from apps.dicom.rendering.options import GIF, JPEG, PNG, RenderOptions
-from apps.dicom.rendering.reports import STYLE
+from apps.dicom.rendering.pages import STYLE
 from apps.dicomweb.bulk import bulk_part
-from apps.dicomweb.exceptions import BadRequestError, NotAcceptableError
+from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.negotiation import Choice, accepted
 from apps.dicomweb.parts import Part, held_part, stored_part
+from apps.reports.documents import document_pdf, state_page
 from apps.studies.models import Instance
 from apps.studies.services import rendering
 from apps.studies.services.forms import Form, form_of, is_mp4, is_mpeg2, video_spans
+from apps.studies.services.presenting import named_images, pictures_beside, presented
 
 MP4, MPEG, PDF = "video/mp4", "video/mpeg", "application/pdf"
 HTML, TEXT = "text/html", "text/plain"
 EVERY = (JPEG, PNG, GIF, MP4, MPEG, PDF, HTML, TEXT)
 _FILMS = (GIF, MP4)
 _DOCUMENT = "00420011"
+_DOCUMENTS = (Form.REPORT, Form.DOCUMENT, Form.PRESENTATION)
 _CHARSET = "; charset=utf-8"
 # A report is words only: no scripts, nothing fetched, in an origin of its own.
 _STYLE = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 REPORT_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'; sandbox"
+    f"default-src 'none'; style-src 'sha256-{_STYLE}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox"
 )
 
 
@@ -48,16 +51,17 @@ class Target:
 
 
 def offered(target: Target) -> list[str]:
-    """Media types that an instance can be had in, the usual one first; raises BadRequestError."""
+    """Media types that an instance can be had in, the usual one first."""
     row = target.instance
     form = form_of(row)
     if form == Form.PRESENTATION:
-        raise BadRequestError("Presentation states are not applied here: ask for the images.")
+        return [HTML, PDF, *([PNG, JPEG] if len(named_images(row)) == 1 else [])]
     if form == Form.IMAGE:
         return [JPEG, PNG, GIF, *([MP4] if len(target.as_film) > 1 else [])]
     if form == Form.VIDEO:
         return [MPEG if is_mpeg2(row) else MP4]
-    return {Form.PDF: [PDF], Form.REPORT: [HTML, TEXT]}.get(form, [])
+    words = [HTML, TEXT, PDF]
+    return {Form.PDF: [PDF], Form.REPORT: words, Form.DOCUMENT: words}.get(form, [])
 
 
 def choose_rendered(
@@ -89,13 +93,27 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
     if form == Form.PDF:
         part = bulk_part(row, _DOCUMENT)
         return [Part(PDF, part.length, part.read)]
-    if form == Form.REPORT:
-        return [held_part(rendering.render_report(row, html=kind == HTML), kind + _CHARSET)]
+    if form in _DOCUMENTS:
+        return [_document_part(row, form, options)]
     if kind == MP4 or (kind == GIF and len(target.as_film) > 1):
         made = rendering.render_film(row, frames=target.as_film, options=options)
         return [held_part(made[1], kind)]
     pictures = (rendering.render(row, frame=one, options=options) for one in target.as_pictures)
     return [held_part(data, kind) for kind, data in pictures]
+
+
+def _document_part(row: Instance, form: Form, options: RenderOptions) -> Part:
+    """A report, a clinical document or a presentation state to be read."""
+    kind = options.media_type
+    if kind == PDF:
+        return held_part(document_pdf(row), PDF)
+    if form == Form.PRESENTATION:
+        if kind == HTML:
+            return held_part(state_page(row), HTML + _CHARSET)
+        return held_part(presented(row, named_images(row)[0], options), kind)
+    pictures = pictures_beside(row) if kind == HTML and form == Form.REPORT else {}
+    made = rendering.render_report(row, html=kind == HTML, pictures=pictures)
+    return held_part(made, kind + _CHARSET)
 
 
 def _video_part(row: Instance, kind: str) -> Part:

@@ -27,6 +27,7 @@ from apps.viewer.reading import (
     priors_facts,
     reading_facts,
 )
+from apps.viewer.documents import documents_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -74,4 +75,5 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "reading": reading_facts,
     "measurements": measurement_facts,
     "priors": priors_facts,
+    "documents": documents_facts,
 }

@@ -4,6 +4,7 @@ from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
 from apps.viewer import layouts, views
 from apps.viewer import key_images, views
+from apps.viewer import documents, views
 
 app_name = "viewer"
 
@@ -32,6 +33,7 @@ urlpatterns = [
     path("about/<str:study_instance_uid>/", may_view(views.about), name="about"),
     path("priors/<str:study_instance_uid>/", may_view(views.priors), name="priors"),
     path("next/", may_read(views.next_study), name="next"),
+    path("documents/<str:study_instance_uid>/", may_view(documents.documents), name="documents"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

@@ -119,7 +119,11 @@ def test_frames_are_counted_from_one(radiologist: Client, keep: Keep) -> None:
         ({"rows": "many"}, "rows"),
         ({"imageQuality": "0"}, "quality"),
         ({"anonymize": "yes"}, "anonymize"),
-        ({"presentationUID": "1.2"}, "presentationUID"),
+        ({"presentationUID": "1.2"}, "presentationSeriesUID"),
+        (
+            {"presentationUID": "1.2", "presentationSeriesUID": "1.2", "region": "0,0,1,1"},
+            "region",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -68,7 +68,7 @@ def sign(label: str, width: int, height: int) -> Image.Image:
     pen.polygon(corner, fill=_FOLD)
     size = max(min(tall / 4, wide * 1.3 / max(len(label), 1)), 6)
     middle = (width / 2, top + tall * 0.58)
-    pen.text(middle, label, fill=_INK, font=_font(label, round(size)), anchor="mm")
+    pen.text(middle, label, fill=_INK, font=font_for(label, round(size)), anchor="mm")
     return image
 
 
@@ -76,11 +76,12 @@ def _write(pen: ImageDraw.ImageDraw, lines: list[str], top: int, size: int, step
     for index, line in enumerate(lines):
         at = (3, top + index * step)
         pen.text(
-            at, line, fill="white", font=_font(line, size), stroke_width=1, stroke_fill="black"
+            at, line, fill="white", font=font_for(line, size), stroke_width=1, stroke_fill="black"
         )
 
 
-def _font(line: str, size: int) -> Font:
+def font_for(line: str, size: int) -> Font:
+    """The font that has the characters of a line, in pixels."""
     for first, last, name in _SCRIPTS:
         if name in _contents and any(first <= char <= last for char in line):
             return ImageFont.truetype(io.BytesIO(_contents[name]), size)

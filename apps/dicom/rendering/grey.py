@@ -23,15 +23,27 @@ _STEEPEST = 500.0  # exponents beyond it are black or white anyhow
 
 def grey_levels(frame: Frame, window: Window | None) -> Levels:
     """Rows x columns of 0 (black) to 255 (white); without `window` by what the header says."""
+
+    def shown(stored: Floats, seen: Callable[[], Mask]) -> Levels:
+        return _shown(stored, seen, frame, window)
+
+    return levels_by(frame, shown)
+
+
+def levels_by(frame: Frame, shown: Callable[[Floats, Callable[[], Mask]], Levels]) -> Levels:
+    """What `shown` makes of the stored values; it is asked for each that can be, where few can.
+
+    It is given the values, and what tells which of them are in the image.
+    """
     values = frame.values
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
-        return _by_table(frame, window)
+        return _by_table(frame, shown)
     stored = values.astype(np.float64)
 
     def seen() -> Mask:
         return np.isfinite(stored) & ~_padding(stored, frame.dataset)
 
-    return _shown(stored, seen, frame, window)
+    return shown(stored, seen)
 
 
 def windowed(values: Floats, window: Window) -> Floats:
@@ -58,7 +70,7 @@ def group_of(frame: Frame, name: str) -> Dataset | None:
     return None
 
 
-def _by_table(frame: Frame, window: Window | None) -> Levels:
+def _by_table(frame: Frame, shown: Callable[[Floats, Callable[[], Mask]], Levels]) -> Levels:
     """What becomes of every value that can be, then of each pixel by looking it up."""
     cells = frame.values.view(f"u{frame.values.dtype.itemsize}")
     allocated = cells.dtype.itemsize * 8
@@ -74,7 +86,7 @@ def _by_table(frame: Frame, window: Window | None) -> Levels:
         return there & ~_padding(stored, frame.dataset)
 
     # "clip" never has to: it only spares numpy another look at every pixel.
-    return np.asarray(np.take(_shown(stored, seen, frame, window), cells, mode="clip"))
+    return np.asarray(np.take(shown(stored, seen), cells, axis=0, mode="clip"))
 
 
 def _meanings(dataset: Dataset, allocated: int, count: int) -> Floats:
@@ -99,18 +111,18 @@ def _padding(stored: Floats, dataset: Dataset) -> Mask:
 
 def _shown(stored: Floats, seen: Callable[[], Mask], frame: Frame, window: Window | None) -> Levels:
     """Levels for values, of which those `seen` are in the image."""
-    values = _measured(stored, frame)
-    window = window or _own_window(frame)
+    values = measured(stored, frame)
+    window = window or own_window(frame)
     if window:
         levels = windowed(values, window)
     else:
-        tabled = _by_own_table(values, frame)
+        tabled = by_own_table(values, frame.dataset)
         levels = _full_range(values, seen()) if tabled is None else tabled
     levels = np.nan_to_num(levels, nan=0.0)
     return (WHITE - levels if _is_inverted(frame.dataset) else levels).round().astype(np.uint8)
 
 
-def _measured(stored: Floats, frame: Frame) -> Floats:
+def measured(stored: Floats, frame: Frame) -> Floats:
     """The modality transformation (PS3.3 C.11.1; per frame C.7.6.16.2.9)."""
     if group := group_of(frame, "PixelValueTransformationSequence"):
         return _rescaled(stored, group)
@@ -127,7 +139,7 @@ def _rescaled(stored: Floats, scope: Dataset) -> Floats:
         return stored * slope + intercept
 
 
-def _own_window(frame: Frame) -> Window | None:
+def own_window(frame: Frame) -> Window | None:
     """The first window of the header that is one (PS3.3 C.11.2.1.2; per frame C.7.6.16.2.10)."""
     scope = group_of(frame, "FrameVOILUTSequence") or frame.dataset
     center, width = _number(scope, "WindowCenter"), _number(scope, "WindowWidth")
@@ -137,8 +149,9 @@ def _own_window(frame: Frame) -> Window | None:
     return Window(center, width, _FUNCTIONS.get(name, LINEAR))
 
 
-def _by_own_table(values: Floats, frame: Frame) -> Floats | None:
-    tables = frame.dataset.get("VOILUTSequence")
+def by_own_table(values: Floats, dataset: Dataset) -> Floats | None:
+    """Values after the first VOI LUT of the header, 0 to 255 (PS3.3 C.11.2.1.1)."""
+    tables = dataset.get("VOILUTSequence")
     if not tables:
         return None
     scope = Dataset()

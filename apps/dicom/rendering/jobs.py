@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from apps.dicom.rendering.annotating import annotated, read_fonts
 from apps.dicom.rendering.annotating import sign as drawn_sign
 from apps.dicom.rendering.colour import picture_of
+from apps.dicom.rendering.documents import as_document, document_html, document_text
 from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
 from apps.dicom.rendering.films import (
     MOST_FRAMES,
@@ -23,14 +24,27 @@ from apps.dicom.rendering.films import (
 )
 from apps.dicom.rendering.options import GIF, RenderingError, RenderOptions, Viewport
 from apps.dicom.rendering.overlays import with_overlays
+from apps.dicom.rendering.presentation import presented
 from apps.dicom.rendering.profiles import coloured
 from apps.dicom.rendering.reading import Frame, frame_of, read_frame
-from apps.dicom.rendering.reports import as_html, as_text
+from apps.dicom.rendering.reports import as_html, as_sheet, as_text
+from apps.dicom.rendering.states import State
 from apps.dicom.structured_report import TooLongError
 from apps.dicom.transcoding import read_little_endian
 
-__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "repack", "report", "sign"]
+__all__ = [
+    "RenderingError",
+    "film",
+    "picture",
+    "poster",
+    "prepare",
+    "presentation",
+    "repack",
+    "report",
+    "sign",
+]
 
+HTML, TEXT, SHEET = "html", "text", "sheet"  # forms of a report
 Made = tuple[dict[str, Any], list[bytes]]
 _FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
 
@@ -48,6 +62,19 @@ def picture(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
     with warnings.catch_warnings(action="ignore"):
         frame = read_frame(arguments, contents)
         image, profile = coloured(_image(frame, options), frame.dataset, options.icc)
+        return {}, [encoded_picture(image, options, profile)]
+
+
+def presentation(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """One frame as a presentation state shows it: the first of `contents`, in `state` syntax."""
+    options = RenderOptions.from_words(arguments["options"])
+    with warnings.catch_warnings(action="ignore"):
+        dataset = read_little_endian(contents[0], arguments["state"])
+        state = State(dataset, arguments["image"], arguments["frame"])
+        frame = read_frame(arguments, contents[1:])
+        image, profile = coloured(
+            presented(frame, state, options.viewport), frame.dataset, options.icc
+        )
         return {}, [encoded_picture(image, options, profile)]
 
 
@@ -88,15 +115,35 @@ def sign(arguments: dict[str, Any], _contents: Sequence[bytes]) -> Made:
 
 
 def report(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
-    """A structured report as HTML or plain text, UTF-8."""
-    write = as_html if arguments["html"] else as_text
+    """A structured report as HTML or plain text, UTF-8, or as rows for a sheet of paper.
+
+    Behind the report in `contents` stand JPEGs of the images named in `pictures`.
+    """
+    words, form, saved = arguments["words"], arguments["form"], arguments["saved"]
+    pictures = dict(zip(arguments["pictures"], contents[1:], strict=True))
     with warnings.catch_warnings(action="ignore"):
         dataset = read_little_endian(contents[0], arguments["syntax"])
         try:
-            page = write(dataset, arguments["words"], arguments.get("saved", ()))
-            return {}, [page.encode("utf-8", "replace")]
+            if form == SHEET:
+                return as_sheet(dataset, words, saved), []
+            if form == HTML:
+                made = as_html(dataset, words, pictures, saved)
+            else:
+                made = as_text(dataset, words, saved)
         except TooLongError:
             raise RenderingError("a report of too many items") from None
+    return {}, [made.encode("utf-8", "replace")]
+
+
+def document(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """The text of an encapsulated CDA document, as HTML or plain text or rows for a sheet."""
+    with warnings.catch_warnings(action="ignore"):
+        dataset = read_little_endian(contents[0], arguments["syntax"])
+    sheet = as_document(bytes(dataset.get("EncapsulatedDocument") or b""), arguments["words"])
+    if arguments["form"] == SHEET:
+        return sheet, []
+    write = document_html if arguments["form"] == HTML else document_text
+    return {}, [write(sheet, arguments["words"]).encode("utf-8", "replace")]
 
 
 def _image(frame: Frame, options: RenderOptions) -> Image.Image:

@@ -16,25 +16,45 @@ def with_overlays(picture: Picture, frame: Frame) -> Picture:
     planes = [group for group in _GROUPS if (group, 0x3000) in frame.dataset]
     drawn = picture.copy() if planes else picture
     for group in planes:
-        _draw(drawn, frame, group)
+        plane = plane_of(frame, group)
+        if plane is not None:
+            drawn[laid(plane, Frame(picture, frame.dataset, frame.number), group)] = _WHITE
     return drawn
 
 
-def _draw(picture: Picture, frame: Frame, group: int) -> None:
-    plane = _plane(frame, group)
-    if plane is None:
-        return
+def laid(plane: NDArray[np.bool_], frame: Frame, group: int) -> NDArray[np.bool_]:
+    """Where in the image the bits of a plane lie; what is beside it is cut off."""
+    high, wide = frame.values.shape[:2]
+    there = np.zeros((high, wide), np.bool_)
     top, left = _origin(frame, group)
-    rows = slice(max(top, 0), min(top + plane.shape[0], picture.shape[0]))
-    columns = slice(max(left, 0), min(left + plane.shape[1], picture.shape[1]))
+    rows = slice(max(top, 0), min(top + plane.shape[0], high))
+    columns = slice(max(left, 0), min(left + plane.shape[1], wide))
     seen = plane[
         rows.start - top : max(rows.stop - top, 0),
         columns.start - left : max(columns.stop - left, 0),
     ]
-    picture[rows, columns][seen] = _WHITE
+    there[rows, columns] = seen
+    return there
 
 
-def _plane(frame: Frame, group: int) -> NDArray[np.bool_] | None:
+def hidden_plane_of(frame: Frame, group: int) -> NDArray[np.bool_] | None:
+    """A plane in bits of the pixels that are not used (retired; PS3.3-2004 C.9.2)."""
+    allocated = int(frame.dataset.get((group, 0x100), _One).value or 1)
+    position = int(frame.dataset.get((group, 0x102), _One).value or 0)
+    pixels = frame.dataset.get("PixelData") or b""
+    if allocated not in (8, 16) or allocated != frame.dataset.get("BitsAllocated"):
+        return None
+    # As they are stored: what the decoder gives has no bits beside those of the values.
+    cells = np.frombuffer(pixels, f"<u{allocated // 8}")
+    rows, columns = frame.values.shape[:2]
+    size = rows * columns
+    start = size * (frame.number - 1) if len(cells) >= size * frame.number else 0
+    if len(cells) < start + size or frame.values.ndim != 2:
+        return None
+    return np.asarray(cells[start : start + size].reshape(rows, columns) >> position & 1, np.bool_)
+
+
+def plane_of(frame: Frame, group: int) -> NDArray[np.bool_] | None:
     """The plane for a frame: those of many frames begin at one (PS3.3 C.9.2.1.4)."""
     dataset = frame.dataset
     rows, columns = (int(dataset[group, tag].value) for tag in (0x10, 0x11))

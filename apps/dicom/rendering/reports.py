@@ -1,10 +1,15 @@
 """Structured reports as a page without scripts, and as plain text (PS3.18 8.7.3.6)."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from pydicom.dataset import Dataset
 
+from apps.dicom.rendering.dose import dose_tables, shown_name
+from apps.dicom.rendering.options import JPEG
+from apps.dicom.rendering.pages import facts, figure, notice, page, table
 from apps.dicom.structured_report import Item, content_of, person, readable_date, readable_time
 
 # The words around a report in English; who asks for it gives them in the site's language.
@@ -28,26 +33,26 @@ WORDS = {
     "selected": "Selected from",
     "see": "See item",
     "empty": "No value",
+    "totals": "Totals",
+    "events": "Irradiations",
+    "number": "No.",
+    "everything": "Everything in the report",
+    "absent": "This image is not in the archive.",
 }
-STYLE = """
-body{font:16px/1.5 "Noto Sans","Segoe UI",Arial,sans-serif;color:#1a2028;background:#fff;
-max-width:52rem;margin:1.5rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0 0 1rem}h2,h3,h4,h5,h6{font-size:1.1rem;margin:1.2rem 0 .3rem}
-.about{border-collapse:collapse;margin-bottom:1.5rem;width:100%}
-.about th{text-align:left;font-weight:600;padding:.15rem 1rem .15rem 0;width:11rem;
-vertical-align:top}
-.about td{padding:.15rem 0}
-ul{list-style:none;margin:0;padding-left:1.1rem;border-left:2px solid #dde3ea}
-main>ul{padding-left:0;border:0}li{margin:.2rem 0}
-.name{font-weight:600}.relation{color:#4a5563;font-size:.85rem}
-.value{white-space:pre-wrap;overflow-wrap:anywhere}:target{background:#fff3cd}
-"""
 _CONTAINERS = ("CONTAINER", "")
 _DEEPEST_HEADING = 6
 _NOBODY = ("", "unknown", "unknown unknown")  # what programs write for want of a name
 
 
-def as_html(dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = ()) -> str:
+Pictures = Mapping[str, bytes]  # JPEG by SOP Instance UID; empty where there is no image
+
+
+def as_html(
+    dataset: Dataset,
+    words: Mapping[str, str],
+    pictures: Pictures | None = None,
+    saved: Sequence[str] = (),
+) -> str:
     """A whole page; everything out of the report is escaped.
 
     `saved`: who saved it here and when, where that is known. Programs write reports for people
@@ -55,19 +60,29 @@ def as_html(dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = (
     """
     root = _named(content_of(dataset), saved)
     title = root.name or words["report"]
-    about = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td class='value'>{escape(value)}</td></tr>"
-        for name, value in _about(dataset, words, saved)
-    )
-    body = "".join(_html_items(root.children, words, 2))
-    return (
-        f"<!DOCTYPE html><html lang='{escape(words.get('language', 'en'))}'>"
-        "<head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f"<h1 id='item-1'>{escape(title)}</h1><table class='about'>{about}</table>"
-        f"{body}</main></body></html>"
-    )
+    tables = dose_tables(root, words)
+    body = "".join(_html_items(root.children, _Manner(words, pictures or {}), 2))
+    if tables:
+        body = f"<details><summary>{escape(words['everything'])}</summary>{body}</details>"
+    shown = "".join(table(one.title, one.columns, one.rows) for one in tables)
+    about = facts(_about(dataset, words, saved))
+    return page(title, f"{about}{shown}{body}", words.get("language", "en"))
+
+
+def as_sheet(
+    dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The report as rows that a sheet of paper is laid out from, in words that JSON takes.
+
+    `lines` are (depth, relation, name, value, heading or not).
+    """
+    root = _named(content_of(dataset), saved)
+    return {
+        "title": root.name or words["report"],
+        "about": [list(one) for one in _about(dataset, words, saved)],
+        "tables": [dataclasses.asdict(one) for one in dose_tables(root, words)],
+        "lines": list(_sheet_lines(root.children, words, 0)),
+    }
 
 
 def as_text(dataset: Dataset, words: Mapping[str, str], saved: Sequence[str] = ()) -> str:
@@ -130,15 +145,35 @@ def _joined(*words: str) -> str:
     return " ".join(word for word in words if word)
 
 
-def _html_items(items: list[Item], words: Mapping[str, str], level: int) -> Iterator[str]:
+@dataclasses.dataclass(frozen=True)
+class _Manner:
+    """In which words, with which pictures; of those each is shown once."""
+
+    words: Mapping[str, str]
+    pictures: Pictures
+    shown: set[str] = dataclasses.field(default_factory=set)
+
+
+def _html_items(items: list[Item], how: _Manner, level: int) -> Iterator[str]:
     if not items:
         return
     yield "<ul>"
     for item in items:
-        yield f"<li id='item-{item.place.replace('.', '-')}'>{_html_line(item, words, level)}"
-        yield from _html_items(item.children, words, min(level + 1, _DEEPEST_HEADING))
+        yield f"<li id='item-{item.place.replace('.', '-')}'>{_html_line(item, how.words, level)}"
+        yield from _html_pictures(item, how)
+        yield from _html_items(item.children, how, min(level + 1, _DEEPEST_HEADING))
         yield "</li>"
     yield "</ul>"
+
+
+def _html_pictures(item: Item, how: _Manner) -> Iterator[str]:
+    for uid, frame in item.images:
+        if uid not in how.pictures or uid in how.shown:
+            continue
+        how.shown.add(uid)
+        picture = how.pictures[uid]
+        caption = f"{item.name or how.words['image']} {frame if frame > 1 else ''}".strip()
+        yield figure(picture, JPEG, caption) if picture else notice(how.words["absent"])
 
 
 def _html_line(item: Item, words: Mapping[str, str], level: int) -> str:
@@ -149,12 +184,27 @@ def _html_line(item: Item, words: Mapping[str, str], level: int) -> str:
         place = escape(item.refers_to)
         link = f"#item-{place.replace('.', '-')}"
         return f"{relation}<a href='{link}'>{escape(words['see'])} {place}</a>"
+    name = escape(_name(item, words))
     if item.kind in _CONTAINERS:
-        name = escape(item.name)
         return f"{relation}<h{level}>{name}</h{level}>" if name else relation
-    name = escape(item.name or words["image"] if item.kind == "IMAGE" else item.name)
     head = f"<span class='name'>{name}:</span> " if name else ""
     return f"{relation}{head}<span class='value'>{escape(item.value or words['empty'])}</span>"
+
+
+def _name(item: Item, words: Mapping[str, str]) -> str:
+    return shown_name(item) or (words["image"] if item.kind == "IMAGE" else "")
+
+
+def _sheet_lines(items: list[Item], words: Mapping[str, str], depth: int) -> Iterator[list[Any]]:
+    for item in items:
+        relation = words[item.relation] if item.relation else ""
+        value = f"{words['see']} {item.refers_to}" if item.refers_to else item.value
+        heading = item.kind in _CONTAINERS and not item.refers_to
+        if not heading and not value:
+            value = words["empty"]
+        if not heading or item.name:
+            yield [depth, relation, _name(item, words), value, heading]
+        yield from _sheet_lines(item.children, words, depth + 1)
 
 
 def _text_lines(items: list[Item], words: Mapping[str, str], depth: int) -> Iterator[str]:
@@ -169,5 +219,6 @@ def _text_line(item: Item, words: Mapping[str, str], depth: int) -> str:
         return f"{words['see']} {item.refers_to}"
     if item.kind in _CONTAINERS:
         return item.name
+    name = shown_name(item)
     value = (item.value or words["empty"]).replace("\n", "\n" + "  " * (depth + 1))
-    return f"{item.name}: {value}" if item.name else value
+    return f"{name}: {value}" if name else value

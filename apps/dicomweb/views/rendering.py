@@ -85,9 +85,12 @@ def _one(request: HttpRequest, target: Target) -> HttpResponseBase:
     choice = choose_rendered(request, offered(target), single=len(target.as_pictures) == 1)
     options = render_options(request.GET.dict(), choice.media_type)
     note(request, row.series.study)
-    etag = etag_of(row.sha256, row.overlay, target.frames, options, choice.multipart)
+    form = form_of(row)
+    # Reports and states show other objects of their study, too.
+    others = row.series.study.revision if form in (Form.REPORT, Form.PRESENTATION) else 0
+    etag = etag_of(row.sha256, row.overlay, target.frames, options, choice.multipart, others)
     # Without words on it an image shows nothing that could be corrected.
-    lasting = form_of(row) in (Form.IMAGE, Form.VIDEO) and not options.annotations
+    lasting = form in (Form.IMAGE, Form.VIDEO) and not options.annotations
 
     def answer() -> HttpResponseBase:
         return _answer(request, rendered_parts(target, options), choice, etag)

@@ -12,21 +12,28 @@ from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import bare_response
 from apps.dicomweb.negotiation import DICOM, STORED, Choice, can_become, ranges_of
 from apps.dicomweb.parameters import render_options
+from apps.dicomweb.parts import held_part
 from apps.dicomweb.rendered import PDF, Target, offered, rendered_parts
 from apps.dicomweb.views.lookup import find_instance, note
 from apps.dicomweb.views.retrieving import ready_file
 from apps.studies.models import Instance
+from apps.studies.services.forms import Form, form_of
+from apps.studies.services.presenting import Named, presented
 
 _UIDS = ("studyUID", "seriesUID", "objectUID")
+_STATE_UIDS = ("presentationSeriesUID", "presentationUID")
 _RENDERING = (
     *("rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation"),
 )
 _KNOWN = (
     *("requestType", *_UIDS, "contentType", "charset", "transferSyntax", "frameNumber"),
+    *_STATE_UIDS,
     *_RENDERING,
 )
 # What would change the answer, and is not done here: not to be passed over in silence.
-_REFUSED = ("anonymize", "presentationUID", "presentationSeriesUID")
+_REFUSED = ("anonymize",)
+# PS3.18 9.4.1.2.8: the state says these things itself.
+_NOT_WITH_STATE = ("region", "windowCenter", "windowWidth")
 _PICTURES = (JPEG, PNG, GIF)
 
 
@@ -43,11 +50,42 @@ def retrieve_object(request: HttpRequest) -> HttpResponseBase:
     if kind == DICOM:
         return _file(request, row, asked.get("transferSyntax") or EXPLICIT_LITTLE)
     options = _options(asked, row, kind)
+    if state := _state(request, row):
+        return _presented(request, state, row, frame or 1, options)
     target = Target(row, (frame,) if frame else ())
     etag = etag_of(row.sha256, row.overlay, kind, frame, options)
 
     def answer() -> HttpResponseBase:
         return bare_response(request, rendered_parts(target, options)[0], etag)
+
+    return kept(request, etag, answer, policy=ASK)
+
+
+def _state(request: HttpRequest, row: Instance) -> Instance | None:
+    """The presentation state to apply (PS3.18 9.4.1.2.8); raises BadRequestError, Http404."""
+    asked = request.GET
+    given = [asked.get(name, "") for name in _STATE_UIDS]
+    if not any(given):
+        return None
+    if not all(given):
+        raise BadRequestError("presentationUID, presentationSeriesUID: one needs the other")
+    if not_with := [name for name in _RENDERING if name in _NOT_WITH_STATE and name in asked]:
+        raise BadRequestError(f"not with a presentation state: {', '.join(not_with)}")
+    state = find_instance(request, row.series.study.study_instance_uid, *given)
+    if form_of(state) != Form.PRESENTATION:
+        raise BadRequestError("presentationUID: not a presentation state")
+    return state
+
+
+def _presented(
+    request: HttpRequest, state: Instance, row: Instance, frame: int, options: RenderOptions
+) -> HttpResponseBase:
+    etag = etag_of(row.sha256, row.overlay, state.sha256, state.overlay, frame, options)
+    named = Named(row.sop_instance_uid, frame, row)
+
+    def answer() -> HttpResponseBase:
+        made = presented(state, named, options)
+        return bare_response(request, held_part(made, options.media_type), etag)
 
     return kept(request, etag, answer, policy=ASK)
 

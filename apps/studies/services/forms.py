@@ -12,6 +12,7 @@ from apps.studies.querysets import InstanceQuerySet
 from apps.studies.storage import StorageError, stored_files
 
 _PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+_CDA = "1.2.840.10008.5.1.4.1.1.104.2"
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
 _JPEG_FAMILY = "1.2.840.10008.1.2.4."
@@ -28,6 +29,7 @@ class Form(Enum):
     VIDEO = "video"
     PDF = "pdf"
     REPORT = "report"
+    DOCUMENT = "document"
     PRESENTATION = "presentation"
     NOTHING = "nothing"
 
@@ -43,6 +45,8 @@ def form_of(instance: Instance) -> Form:
         return Form.PRESENTATION
     if instance.sop_class_uid == _PDF:
         return Form.PDF
+    if instance.sop_class_uid == _CDA:
+        return Form.DOCUMENT
     return Form.IMAGE if instance.rows else Form.NOTHING
 
 

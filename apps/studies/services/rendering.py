@@ -4,7 +4,7 @@ All of it is made in processes that may die of it (apps/dicom/workshop.py): noth
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -22,6 +22,7 @@ from apps.studies.services.outgoing import corrected_header, outgoing
 from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
+HTML, TEXT, SHEET = "html", "text", "sheet"  # as the workbench has them
 
 __all__ = ["BusyError", "NotRenderableError", "RenderOptions", "render", "thumbnail"]
 
@@ -74,17 +75,52 @@ def repack_video(instance: Instance) -> bytes:
     return _made(_films, "repack", {}, _video(instance))
 
 
-def render_report(instance: Instance, *, html: bool) -> bytes:
-    """A structured report as a page or as plain text; raises as `render` does."""
+def render_state(
+    state: Instance, image: Instance, *, frame: int = 1, options: RenderOptions
+) -> bytes:
+    """A frame of an image as a presentation state shows it; raises as `render` does."""
+    if form_of(image) != Form.IMAGE or not 1 <= frame <= image.frames:
+        raise NotRenderableError(_("this object has no such frame"))
+    arguments, contents = _question(image, frame)
+    asked = {**arguments, "state": state.transfer_syntax_uid, "image": image.sop_instance_uid}
+    return _made(_pictures, "presentation", asked, [_whole(state), *contents], options)
+
+
+def render_report(
+    instance: Instance, *, html: bool, pictures: Mapping[str, bytes] | None = None
+) -> bytes:
+    """A structured report or clinical document as a page or as plain text.
+
+    `pictures` are JPEGs of images the report names, by UID. Raises as `render` does.
+    """
+    job, arguments, contents = _report_question(instance, HTML if html else TEXT, pictures or {})
+    return _made(_pictures, job, arguments, contents)
+
+
+def report_sheet(instance: Instance) -> dict[str, Any]:
+    """The same as rows for a sheet of paper (apps/dicom/rendering/reports.py as_sheet)."""
+    job, arguments, contents = _report_question(instance, SHEET, {})
+    try:
+        return _pictures.do(job, arguments, contents)[0]
+    except JobError as error:
+        raise NotRenderableError(str(error)) from None
+
+
+def _report_question(
+    instance: Instance, form: str, pictures: Mapping[str, bytes]
+) -> tuple[str, dict[str, Any], list[bytes]]:
+    """Which job makes the form of a report, and from what."""
+    job = "document" if form_of(instance) == Form.DOCUMENT else "report"
+    syntax = instance.transfer_syntax_uid
+    told = {"form": form, "words": _words(), "syntax": syntax, "pictures": list(pictures)}
+    told["saved"] = _saved(instance)
+    return job, told, [_whole(instance), *pictures.values()]
+
+
+def _saved(instance: Instance) -> list[str]:
+    """Who saved an object here, and when; empty for what came from elsewhere."""
     made = Provenance.objects.filter(instance=instance).first()
-    at = timezone.localtime(made.at).strftime("%Y-%m-%d %H:%M") if made else ""
-    arguments = {
-        "syntax": instance.transfer_syntax_uid,
-        "html": html,
-        "words": _words(),
-        "saved": [made.name, at] if made else [],
-    }
-    return _made(_pictures, "report", arguments, [_whole(instance)])
+    return [made.name, timezone.localtime(made.at).strftime("%Y-%m-%d %H:%M")] if made else []
 
 
 def thumbnail(
@@ -246,4 +282,9 @@ def _words() -> dict[str, str]:
         "selected": _("Selected from"),
         "see": _("See item"),
         "empty": _("No value"),
+        "totals": _("Totals"),
+        "events": _("Irradiations"),
+        "number": _("No."),
+        "everything": _("Everything in the report"),
+        "absent": _("This image is not in the archive."),
     }

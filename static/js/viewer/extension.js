@@ -5,6 +5,8 @@
 //   commands(context)   { name: function(options) }, run by buttons, keys and other parts
 //   buttons(context)    [{ id, section, props }], put into sections of the toolbar:
 //                       "primary" (the bar itself) or "openpacsMore" (the menu at its end)
+//   buttons(context)    [{ id, section, props }], put into sections of the toolbar
+//   panels(context)     [{ name, iconName, label, component }], tabs of the right side
 //   enter(context)      called each time a mode (basic, segmentation, ...) has been entered
 //   leave(context)      called when it is left
 // `context` is what the viewer gives its extensions: servicesManager, commandsManager,
@@ -12,6 +14,7 @@
 // `openpacs.<part>`, made by apps/viewer/facts.py.
 
 import * as layouts from "./layouts.js";
+import * as documents from "./documents.js";
 import * as navigation from "./navigation.js";
 import * as prefetch from "./prefetch.js";
 
@@ -34,6 +37,7 @@ import * as priors from "./priors.js";
 import * as reading from "./reading.js";
 
 const parts = [reading, navigation, measurements, priors];
+const parts = [navigation, documents];
 const COMMANDS = "openpacs";
 let context = null;
 
@@ -42,6 +46,17 @@ function commands(given) {
 }
 
 const buttons = () => parts.flatMap((part) => part.buttons?.(context) ?? []);
+
+const panels = (given) => parts.flatMap((part) => part.panels?.(given) ?? []);
+
+function putPanels() {
+  const { panelService } = context.servicesManager.services;
+  const held = panelService.getPanels("right").map((one) => one.id);
+  for (const { name } of panels(context)) {
+    const id = `${COMMANDS}.panelModule.${name}`;
+    if (!held.includes(id)) panelService.addPanel("right", id);
+  }
+}
 
 export default {
   id: "openpacs",
@@ -56,7 +71,11 @@ export default {
     ),
     defaultContext: COMMANDS,
   }),
+  getPanelModule: panels,
   onModeEnter() {
+    putButtons();
+    // The mode sets its own panels right after this, in the same turn: ours come behind them.
+    queueMicrotask(putPanels);
     for (const part of parts) part.enter?.(context);
     // The mode fills its toolbar right after this, in the same turn: ours is put to it then.
     queueMicrotask(() => arrange(context.servicesManager.services.toolbarService, buttons()));
