@@ -6,6 +6,7 @@ for what their class demands, and the rest is left away: it was true of other sl
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -71,20 +72,25 @@ _DEMANDED = (
 )
 
 
-def slice_of(dataset: Dataset) -> Slice:
-    """The place of an image; one without a usable place has empty values."""
-    kinds = dataset.get("ImageType") or []
-    return Slice(
-        position=_numbers(dataset, "ImagePositionPatient"),
-        orientation=_numbers(dataset, "ImageOrientationPatient"),
-        spacing=_numbers(dataset, "PixelSpacing"),
-        rows=int(dataset.get("Rows") or 0),
-        columns=int(dataset.get("Columns") or 0),
-        samples=int(dataset.get("SamplesPerPixel") or 1),
-        frames=int(dataset.get("NumberOfFrames") or 1),
-        localizer="LOCALIZER" in kinds,
-        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
-    )
+@dataclass(frozen=True)
+class Recipe:
+    """What the images of a new series are made by.
+
+    `headers`: of the sources, in the order of the slices; `first`: the place of the first of
+    them; `common`: what `template` made of them. `version` makes the UIDs.
+    """
+
+    headers: Sequence[Dataset]
+    first: Slice
+    grid: Grid
+    scale: Scale
+    common: Dataset
+    version: str
+
+
+def series_uid(version: str) -> str:
+    """The Series Instance UID of what is made by this version of this series."""
+    return derived_uid(f"regular series {version}")
 
 
 def template(
@@ -97,7 +103,7 @@ def template(
         if keyword in middle:
             made[keyword] = middle[keyword]
     made.ImageType = ["DERIVED", "SECONDARY", "REFORMATTED"]
-    made.SeriesInstanceUID = derived_uid(f"regular series {version}")
+    made.SeriesInstanceUID = series_uid(version)
     number = int(first.get("SeriesNumber") or 0)
     made.SeriesNumber = SERIES_NUMBERS_FROM + number if number >= 0 else SERIES_NUMBERS_FROM
     name = str(first.get("SeriesDescription") or "").strip()
@@ -122,32 +128,23 @@ def derivation(geometry: Geometry, grid: Grid) -> str:
     return " ".join(said)
 
 
-def image_file(
-    made: Made,
-    number: int,
-    *,
-    common: Dataset,
-    headers: Sequence[Dataset],
-    grid: Grid,
-    scale: Scale,
-    version: str,
-) -> bytes:
+def image_file(recipe: Recipe, made: Made, number: int) -> bytes:
     """The PS3.10 file of one plane; `number`: from 1 in the order of the planes."""
-    first, nearest = headers[0], headers[made.nearest]
+    headers, grid = recipe.headers, recipe.grid
     image = Dataset()
-    for element in common:
+    for element in recipe.common:
         image.add(copy(element))
     for keyword in _DEMANDED:
-        if keyword in nearest and keyword not in image:
-            image[keyword] = nearest[keyword]
+        if keyword in headers[made.nearest] and keyword not in image:
+            image[keyword] = headers[made.nearest][keyword]
     count = len(grid.heights)
-    image.SOPInstanceUID = derived_uid(f"regular image {version} {number}")
+    image.SOPInstanceUID = derived_uid(f"regular image {recipe.version} {number}")
     image.InstanceNumber = count + 1 - number if _runs_down(headers) else number
     image.SourceImageSequence = [_source(headers[one]) for one in made.sources]
-    _place(image, slice_of(first), grid, float(grid.heights[number - 1]))
-    if first.SOPClassUID == PT:
+    _place(image, recipe.first, grid, float(grid.heights[number - 1]))
+    if image.SOPClassUID == PT:
         image.ImageIndex, image.NumberOfSlices = image.InstanceNumber, count
-    _put_pixels(image, made.values, scale)
+    _put_pixels(image, made.values, recipe.scale)
     front = file_meta(
         sop_class=str(image.SOPClassUID),
         sop_instance=image.SOPInstanceUID,
@@ -233,10 +230,3 @@ def _runs_down(headers: Sequence[Dataset]) -> bool:
     """Were the images numbered against the normal?"""
     first, last = (int(headers[one].get("InstanceNumber") or 0) for one in (0, -1))
     return first > last
-
-
-def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    value = dataset.get(keyword)
-    if value is None or isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        return ()
-    return tuple(float(one) for one in value)

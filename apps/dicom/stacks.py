@@ -7,12 +7,15 @@ too; what is regular for the viewer need not be so here.
 """
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from apps.dicom.header import WalkError, elements
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +27,15 @@ ASTRAY = 0.5  # of the mean distance, that slices may be away from where even on
 STRAIGHT_DEGREES = 0.1  # smaller angles come from rounded direction cosines
 ONE_PLACE = 0.05  # of the mean distance: images nearer than that show the same place
 MOST_LATERAL = 1.5  # tangent (56 degrees): planes that lie more beside than behind one another
+_IMAGE_TYPE, _FRAME_OF_REFERENCE = 0x00080008, 0x00200052
+_POSITION, _ORIENTATION, _SPACING = 0x00200032, 0x00200037, 0x00280030
+_SAMPLES, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280008, 0x00280010, 0x00280011
+_ASKED = frozenset(
+    {
+        *(_IMAGE_TYPE, _FRAME_OF_REFERENCE, _POSITION, _ORIENTATION, _SPACING),
+        *(_SAMPLES, _FRAMES, _ROWS, _COLUMNS),
+    }
+)
 
 
 class Kind(StrEnum):
@@ -90,6 +102,32 @@ class Geometry:
         return self.kind in (Kind.TILTED, Kind.UNEVEN)
 
 
+def read_slice(header: bytes, *, explicit_vr: bool) -> Slice:
+    """The place of an image by its header; one that cannot be read is not placed."""
+    raw: dict[int, bytes] = {}
+    try:
+        for one in elements(header, 0, len(header), explicit_vr=explicit_vr):
+            if one.tag > max(_ASKED):
+                break
+            if one.tag in _ASKED:
+                raw[one.tag] = header[one.offset : one.offset + one.length]
+    except (WalkError, struct.error):
+        raw = {}
+    return Slice(
+        position=_decimals(raw.get(_POSITION, b"")),
+        orientation=_decimals(raw.get(_ORIENTATION, b"")),
+        spacing=_decimals(raw.get(_SPACING, b"")),
+        rows=_short(raw.get(_ROWS, b"")),
+        columns=_short(raw.get(_COLUMNS, b"")),
+        samples=_short(raw.get(_SAMPLES, b"\1\0")),
+        frames=int((*_decimals(raw.get(_FRAMES, b"")), 1)[0]),
+        localizer=b"LOCALIZER" in raw.get(_IMAGE_TYPE, b""),
+        frame_of_reference=raw.get(_FRAME_OF_REFERENCE, b"")
+        .decode("ascii", "replace")
+        .strip(" \0"),
+    )
+
+
 def geometry_of(slices: Sequence[Slice]) -> Geometry:
     """What the images of one series are together."""
     if len(slices) < 2 or not all(_is_slice(one) for one in slices):
@@ -132,6 +170,23 @@ def missing_in(heights: Floats) -> int:
     counts = np.rint(gaps / usual)
     whole = (counts > 1) & (np.abs(gaps - counts * usual) < EVEN * usual)
     return int((counts[whole] - 1).sum())
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("ascii", "replace").strip(" \0")
+
+
+def _short(raw: bytes) -> int:
+    return int.from_bytes(raw[:2], "little")
+
+
+def _decimals(raw: bytes) -> tuple[float, ...]:
+    """The numbers of a DS or IS; none where one of them is none, or without end."""
+    try:
+        numbers = tuple(float(one) for one in raw.decode("ascii").strip(" \0").split("\\"))
+    except ValueError:
+        return ()
+    return numbers if all(map(math.isfinite, numbers)) else ()
 
 
 def _is_slice(one: Slice) -> bool:

@@ -2,17 +2,25 @@ from django.urls import path, re_path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.viewer import views
+from apps.viewer import regular, views
 
 app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
+may_create = allows(Action.CREATE, Noun.STUDY)
 
 urlpatterns = [
     path("", may_view(views.page), name="page"),
     path("app-config.js", may_view(views.config), name="config"),
     path("open/", may_view(views.open_several), name="open-several"),
     path("open/<str:study_instance_uid>/", may_view(views.open_study), name="open"),
+    path("irregular/<str:study_instance_uid>/", may_view(regular.irregular), name="irregular"),
+    path("regular/<str:series_instance_uid>/", may_view(regular.progress), name="regular-progress"),
+    path(
+        "regular/make/<str:series_instance_uid>/",
+        may_create(regular.make_regular),
+        name="make-regular",
+    ),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

@@ -4,6 +4,7 @@ from apps.studies.models.filters import DefaultFilter, SavedFilter
 from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
+from apps.studies.models.regular import RegularSeries
 from apps.studies.models.rejections import Rejection
 from apps.studies.models.uploads import Upload
 
@@ -14,6 +15,7 @@ __all__ = [
     "DefaultFilter",
     "Instance",
     "Label",
+    "RegularSeries",
     "Rejection",
     "SavedFilter",
     "Series",

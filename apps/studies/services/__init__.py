@@ -35,6 +35,8 @@ from apps.studies.services.outgoing import (
     outgoing_file,
 )
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
+from apps.studies.services.regularising import NotRegularisable, ask_for_regular
+from apps.studies.services.regularity import finding_of, words_of
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.rejecting import (
     RejectedAlreadyError,
@@ -76,6 +78,7 @@ __all__ = [
     "NameTakenError",
     "NotCorrectableError",
     "NotFailedError",
+    "NotRegularisable",
     "NotStorableError",
     "Outcome",
     "Outgoing",
@@ -96,6 +99,7 @@ __all__ = [
     "Wanted",
     "WrongOffsetError",
     "append",
+    "ask_for_regular",
     "begin_upload",
     "choose_filter",
     "coerces",
@@ -108,6 +112,7 @@ __all__ = [
     "drop_newcomer",
     "drop_old_uploads",
     "drop_upload",
+    "finding_of",
     "follow_patient",
     "forget_rules",
     "header_json",
@@ -142,5 +147,6 @@ __all__ = [
     "unlabel_study",
     "unmatch_study",
     "verify_files",
+    "words_of",
     "write_sidecar",
 ]
