@@ -10,8 +10,9 @@
 // made by apps/viewer/facts.py.
 
 import * as navigation from "./navigation.js";
+import * as regular from "./regular.js";
 
-const parts = [navigation];
+const parts = [navigation, regular];
 const COMMANDS = "openpacs";
 let context = null;
 
