@@ -266,7 +266,10 @@ const BUTTON = {
 export function enter(context) {
   services = context.servicesManager.services;
   ({ commandsManager, extensionManager } = context);
-  const { displaySetService, viewportGridService } = services;
+  const { displaySetService, studyPrefetcherService, viewportGridService } = services;
+  // At every change of the layout the prefetcher empties its queue, which is that of volumes,
+  // too: slices of an MPR opened meanwhile would never come. So it gets a queue of its own.
+  studyPrefetcherService.requestType = "compute";
   const { DISPLAY_SETS_ADDED } = displaySetService.EVENTS;
   subscriptions = [
     displaySetService.subscribe(DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => learn(displaySetsAdded)),
