@@ -102,6 +102,9 @@ def template(
     for keyword in ("WindowCenter", "WindowWidth"):
         if keyword in middle:
             made[keyword] = middle[keyword]
+    if "FrameOfReferenceUID" not in made and "FrameOfReferenceUID" in first:
+        # A series has one (PS3.3 A.1.4); where a program gave each image its own, the first.
+        made.FrameOfReferenceUID = first.FrameOfReferenceUID
     made.ImageType = ["DERIVED", "SECONDARY", "REFORMATTED"]
     made.SeriesInstanceUID = series_uid(version)
     number = int(first.get("SeriesNumber") or 0)

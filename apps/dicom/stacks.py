@@ -27,12 +27,12 @@ ASTRAY = 0.5  # of the mean distance, that slices may be away from where even on
 STRAIGHT_DEGREES = 0.1  # smaller angles come from rounded direction cosines
 ONE_PLACE = 0.05  # of the mean distance: images nearer than that show the same place
 MOST_LATERAL = 1.5  # tangent (56 degrees): planes that lie more beside than behind one another
-_IMAGE_TYPE, _FRAME_OF_REFERENCE = 0x00080008, 0x00200052
+_IMAGE_TYPE = 0x00080008
 _POSITION, _ORIENTATION, _SPACING = 0x00200032, 0x00200037, 0x00280030
 _SAMPLES, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280008, 0x00280010, 0x00280011
 _ASKED = frozenset(
     {
-        *(_IMAGE_TYPE, _FRAME_OF_REFERENCE, _POSITION, _ORIENTATION, _SPACING),
+        *(_IMAGE_TYPE, _POSITION, _ORIENTATION, _SPACING),
         *(_SAMPLES, _FRAMES, _ROWS, _COLUMNS),
     }
 )
@@ -62,7 +62,6 @@ class Slice:
     samples: int = 1
     frames: int = 1
     localizer: bool = False
-    frame_of_reference: str = ""
 
     @property
     def is_placed(self) -> bool:
@@ -172,10 +171,6 @@ def missing_in(heights: Floats) -> int:
     return int((counts[whole] - 1).sum())
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("ascii", "replace").strip(" \0")
-
-
 def _short(raw: bytes) -> int:
     return int.from_bytes(raw[:2], "little")
 
@@ -195,7 +190,7 @@ def _is_slice(one: Slice) -> bool:
 
 def _are_alike(slices: Sequence[Slice]) -> bool:
     first = slices[0]
-    shapes = {(one.rows, one.columns, one.samples, one.frame_of_reference) for one in slices}
+    shapes = {(one.rows, one.columns, one.samples) for one in slices}
     directions = np.array([one.orientation for one in slices])
     spacings = np.array([one.spacing for one in slices])
     return (

@@ -15,13 +15,13 @@ Array = NDArray[np.float64]
 CENTRE = np.array([6.0, -9.0, 4.0])  # mm, of the ball
 RADIUS = 21.0
 INSIDE, OUTSIDE = 300.0, -1000.0  # HU
-SIZE, PIXEL = 96, 1.0
+SIZE, PIXEL = 72, 1.0
 
 
 def ball(points: Array) -> Array:
     """HU at points (..., 3) in mm; the surface is 2 mm deep, as a scanner would blur it."""
     away = np.linalg.norm(points - CENTRE, axis=-1)
-    share = np.clip((RADIUS - away) / 2 + 0.5, 0, 1)
+    share: Array = np.clip((RADIUS - away) / 2 + 0.5, 0, 1)
     return OUTSIDE + share * (INSIDE - OUTSIDE)
 
 

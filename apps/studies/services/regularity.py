@@ -35,7 +35,8 @@ def finding_of(series: Series) -> Finding:
 
     Kept until the series changes.
     """
-    name = f"regularity-{VERSION}-{series.pk}-{series.revision}"
+    said = f"{VERSION} {series.pk} {series.series_instance_uid} {series.revision}"
+    name = f"regularity-{hashlib.sha256(said.encode()).hexdigest()}"
     found: Finding | None = cache.get(name)
     if found is None:
         found = _look(series)
