@@ -121,9 +121,6 @@ def read_slice(header: bytes, *, explicit_vr: bool) -> Slice:
         samples=_short(raw.get(_SAMPLES, b"\1\0")),
         frames=int((*_decimals(raw.get(_FRAMES, b"")), 1)[0]),
         localizer=b"LOCALIZER" in raw.get(_IMAGE_TYPE, b""),
-        frame_of_reference=raw.get(_FRAME_OF_REFERENCE, b"")
-        .decode("ascii", "replace")
-        .strip(" \0"),
     )
 
 

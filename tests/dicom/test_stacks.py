@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
+from apps.dicom.encoding import encoded
 from apps.dicom.stacks import Kind, Slice, geometry_of, read_slice
 from tests.dicom.objects import ct_image
 from tests.dicom.volumes import stack
@@ -142,7 +144,5 @@ def test_a_place_that_is_none_is_told_apart(position: str) -> None:
     assert not read_slice(header[: place + 9], explicit_vr=True).is_placed
 
 
-def encoded_header(image: object) -> bytes:
-    from apps.dicom.encoding import encoded
-
-    return encoded(image, implicit_vr=False)  # type: ignore[arg-type]
+def encoded_header(image: Dataset) -> bytes:
+    return encoded(image, implicit_vr=False)
