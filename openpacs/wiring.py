@@ -6,6 +6,7 @@ from typing import Any
 
 CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "apps.studies.tasks.*_thumbnails": {"queue": "default"},
+    "apps.studies.tasks.make_regular_series": {"queue": "outbound"},
     "apps.studies.tasks.take_in_*": {"queue": "default"},
     "apps.studies.tasks.*": {"queue": "ingest"},
     "apps.dimse.tasks.*": {"queue": "outbound"},
@@ -28,6 +29,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apps.studies.tasks.settle_quiet_studies",
         "schedule": 5.0,
     },
+    "make-regular-series": {"task": "apps.studies.tasks.make_regular_series", "schedule": 5.0},
     "trim-thumbnails": {"task": "apps.studies.tasks.trim_thumbnails", "schedule": 3600.0},
     "forget-worklist-queries": {
         "task": "apps.worklist.tasks.forget_worklist_queries",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Sum, Value, When
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.dicom.keys import Key, Terms
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from apps.studies.models import (
         Correction,
         Instance,
+        RegularSeries,
         Rejection,
         SavedFilter,
         Series,
@@ -246,6 +248,19 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
         """Those of a series: of its study, of itself and of its instances."""
         rows = self.filter(study__series=series_id)
         return rows.filter(Q(series=None, instance=None) | Q(series=series_id))
+
+
+class RegularSeriesQuerySet(models.QuerySet["RegularSeries"]):
+    def owned_by(self, user: User) -> Self:
+        return self.filter(source__study__procedures__order__referrer__user=user).distinct()
+
+    def waiting(self) -> Self:
+        """Those to be made, the oldest first."""
+        return self.filter(state="waiting").order_by("asked_at", "id")
+
+    def left_behind(self) -> Self:
+        """Those whose worker died: its lease is over."""
+        return self.filter(state="working", lease_until__lte=timezone.now())
 
 
 class RejectionQuerySet(models.QuerySet["Rejection"]):

@@ -24,6 +24,7 @@ from apps.studies.services import (
 )
 from apps.studies.services.caching import trim_cache
 from apps.studies.services.forms import typical_instance
+from apps.studies.services.regularising import make_due
 from apps.studies.services.rendering import prepare_thumbnail
 from apps.studies.spool import Spool, default_spool
 
@@ -91,6 +92,12 @@ def make_thumbnails(event_id: int) -> None:
     for series in Series.objects.filter(study__study_instance_uid=uid).select_related("study"):
         if instance := typical_instance(series):
             prepare_thumbnail(instance)
+
+
+@shared_task
+def make_regular_series() -> None:
+    """Make the regular series that wait, and those whose worker died."""
+    make_due()
 
 
 @shared_task

@@ -28,6 +28,7 @@ from apps.viewer.reading import (
     reading_facts,
 )
 from apps.viewer.documents import documents_facts
+from apps.viewer.regular import regular_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -76,4 +77,5 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "measurements": measurement_facts,
     "priors": priors_facts,
     "documents": documents_facts,
+    "regular": regular_facts,
 }

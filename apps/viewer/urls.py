@@ -5,12 +5,14 @@ from apps.accounts.policy import Action, Noun
 from apps.viewer import layouts, views
 from apps.viewer import key_images, views
 from apps.viewer import documents, views
+from apps.viewer import regular, views
 
 app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
 may_mark = allows(Action.CREATE, Noun.STUDY)
 may_read = allows(Action.CHANGE, Noun.REPORT)
+may_create = allows(Action.CREATE, Noun.STUDY)
 
 urlpatterns = [
     path("", may_view(views.page), name="page"),
@@ -34,6 +36,13 @@ urlpatterns = [
     path("priors/<str:study_instance_uid>/", may_view(views.priors), name="priors"),
     path("next/", may_read(views.next_study), name="next"),
     path("documents/<str:study_instance_uid>/", may_view(documents.documents), name="documents"),
+    path("irregular/<str:study_instance_uid>/", may_view(regular.irregular), name="irregular"),
+    path("regular/<str:series_instance_uid>/", may_view(regular.progress), name="regular-progress"),
+    path(
+        "regular/make/<str:series_instance_uid>/",
+        may_create(regular.make_regular),
+        name="make-regular",
+    ),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

@@ -5,6 +5,7 @@ from apps.studies.models.index import Instance, Series, SpoolFile, Study
 from apps.studies.models.labels import Label, StudyLabel
 from apps.studies.models.overlays import CoercionRule, Conflict, Correction
 from apps.studies.models.provenance import Provenance
+from apps.studies.models.regular import RegularSeries
 from apps.studies.models.rejections import Rejection
 from apps.studies.models.uploads import Upload
 
@@ -16,6 +17,7 @@ __all__ = [
     "Instance",
     "Label",
     "Provenance",
+    "RegularSeries",
     "Rejection",
     "SavedFilter",
     "Series",

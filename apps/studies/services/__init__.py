@@ -45,6 +45,8 @@ from apps.studies.services.outgoing import (
 )
 from apps.studies.services.priors import Prior, priors_of_patient, relevant_priors, with_parts
 from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
+from apps.studies.services.regularising import NotRegularisable, ask_for_regular
+from apps.studies.services.regularity import finding_of, words_of
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
 from apps.studies.services.rejecting import (
     RejectedAlreadyError,
@@ -90,6 +92,7 @@ __all__ = [
     "NotCorrectableError",
     "NotFailedError",
     "NotKeptError",
+    "NotRegularisable",
     "NotStorableError",
     "Outcome",
     "Outgoing",
@@ -113,6 +116,7 @@ __all__ = [
     "Wanted",
     "WrongOffsetError",
     "append",
+    "ask_for_regular",
     "begin_upload",
     "change_key_images",
     "choose_filter",
@@ -126,6 +130,7 @@ __all__ = [
     "drop_newcomer",
     "drop_old_uploads",
     "drop_upload",
+    "finding_of",
     "follow_patient",
     "forget_rules",
     "header_json",
@@ -167,5 +172,6 @@ __all__ = [
     "unmatch_study",
     "verify_files",
     "with_parts",
+    "words_of",
     "write_sidecar",
 ]

@@ -38,6 +38,9 @@ import * as reading from "./reading.js";
 
 const parts = [reading, navigation, measurements, priors];
 const parts = [navigation, documents];
+import * as regular from "./regular.js";
+
+const parts = [navigation, regular];
 const COMMANDS = "openpacs";
 let context = null;
 
