@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("apps.orders.urls")),
     path("worklist/", include("apps.worklist.urls")),
     path("viewer/", include("apps.viewer.urls")),
+    path("volview/", include("apps.viewer.workstation_urls")),
     path("dicom-web/", include("apps.dicomweb.urls")),
     wado_uri,
     path("studies/", include("apps.studies.urls")),
