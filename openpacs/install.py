@@ -194,9 +194,7 @@ def fetch_viewer(name: str, run: Run) -> None:
         environment=environment,
     )
     (file,) = download.glob("*.tgz")
-    run.command(
-        run.python, "-m", "apps.viewer.packages", name, str(file), str(run.root / "build")
-    )
+    run.command(run.python, "-m", "apps.viewer.packages", name, str(file), str(run.root / "build"))
     shutil.rmtree(download)
 
 

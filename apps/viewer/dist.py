@@ -105,9 +105,7 @@ def check(archive: Path, pin: Pin) -> None:
     """Refuse an archive that is not, byte for byte, the pinned one."""
     found = integrity_of(archive)
     if found != pin.integrity:
-        raise Unexpected(
-            f"{archive.name} is not the pinned package: {found}, not {pin.integrity}"
-        )
+        raise Unexpected(f"{archive.name} is not the pinned package: {found}, not {pin.integrity}")
 
 
 def unpack(package: Package, archive: Path, target: Path) -> None:

@@ -91,8 +91,8 @@ PACKAGE = Package(
         "ohif.toolButton",
         "evaluate.action",
         "tab-studies",
-        "tool-3d-rotate",
-        "icon-transferring",
+        "layout-advanced-3d-only",
+        "external-link",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",

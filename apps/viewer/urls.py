@@ -2,7 +2,7 @@ from django.urls import path, re_path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.viewer import views
+from apps.viewer import elsewhere, views
 
 app_name = "viewer"
 
@@ -13,6 +13,9 @@ urlpatterns = [
     path("app-config.js", may_view(views.config), name="config"),
     path("open/", may_view(views.open_several), name="open-several"),
     path("open/<str:study_instance_uid>/", may_view(views.open_study), name="open"),
+    path("elsewhere/<str:study>/", may_view(elsewhere.menu), name="elsewhere"),
+    path("elsewhere/<str:study>/<int:launcher>/", may_view(elsewhere.launch_study), name="launch"),
+    path("send/<str:study>/", allows(Action.EXPORT, Noun.STUDY)(elsewhere.send), name="send"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

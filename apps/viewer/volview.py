@@ -1,7 +1,5 @@
 """What is done to the published VolView, whose addresses are relative to its page."""
 
-import re
-
 from apps.viewer.dist import Package, Rewrite
 
 # Replaces each address at which VolView would ask or link to a host that is not ours.
@@ -27,17 +25,20 @@ PACKAGE = Package(
             count=1,
         ),
         # Sample data, storage of others, pipelines that are served from here anyway.
-        Rewrite(
-            files="assets/*.js", pattern=r"https://data\.kitware\.com", by=NOWHERE, count=5
-        ),
+        Rewrite(files="assets/*.js", pattern=r"https://data\.kitware\.com", by=NOWHERE, count=5),
         Rewrite(
             files="assets/*.js", pattern=r"https://storage\.googleapis\.com", by=NOWHERE, count=1
         ),
         Rewrite(
             files="assets/*.js", pattern=r"https://s3(?=[.-])[a-z0-9.-]*", by=NOWHERE, count=18
         ),
+        Rewrite(files="assets/*.js", pattern=r"https://cdn\.jsdelivr\.net", by=NOWHERE, count=3),
+        # It warms its decoder up with an empty file, which ends in an error of the console.
         Rewrite(
-            files="assets/*.js", pattern=r"https://cdn\.jsdelivr\.net", by=NOWHERE, count=3
+            files="assets/index-*.js",
+            pattern=r'try\{await \w+\(new File\(\[\],"a\.dcm"\)\)\}catch\{\}',
+            by="",
+            count=2,
         ),
         # Links of its help.
         Rewrite(

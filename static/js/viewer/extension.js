@@ -10,8 +10,9 @@
 // made by apps/viewer/facts.py.
 
 import * as navigation from "./navigation.js";
+import * as threed from "./threed.js";
 
-const parts = [navigation];
+const parts = [navigation, threed];
 const COMMANDS = "openpacs";
 let context = null;
 

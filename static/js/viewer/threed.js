@@ -1,0 +1,94 @@
+// Other places for what is on the screen: the 3D workstation, programs on this desk, devices.
+/* global openpacs */
+const { workstation, send, launch, launchers, words } = openpacs.threed;
+
+function shown({ servicesManager }) {
+  const { viewportGridService, displaySetService } = servicesManager.services;
+  const { activeViewportId, viewports } = viewportGridService.getState();
+  const uid = viewports.get(activeViewportId)?.displaySetInstanceUIDs?.[0];
+  return uid && displaySetService.getDisplaySetByUID(uid);
+}
+
+function openWorkstation(context) {
+  const { StudyInstanceUID, SeriesInstanceUID } = shown(context) ?? {};
+  if (!StudyInstanceUID) return;
+  const series = new URLSearchParams({ series: SeriesInstanceUID });
+  window.open(`${workstation}${encodeURIComponent(StudyInstanceUID)}/?${series}`, "openpacs-workstation");
+}
+
+// The answer names the address: its scheme is the program's, so that it is no redirection.
+async function startProgram(address, notice) {
+  const headers = { "X-CSRFToken": openpacs.site.csrfToken };
+  const response = await fetch(address, { method: "POST", headers });
+  const target = response.headers.get("HX-Redirect");
+  if (target) window.location.assign(target);
+  notice.textContent = target ? words.started : words.failed;
+}
+
+function made(name, properties, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+// A dialog of the browser's: it holds the focus, and Escape closes it.
+function openElsewhere(context) {
+  const study = shown(context)?.StudyInstanceUID;
+  if (!study) return;
+  const uid = encodeURIComponent(study);
+  const className = "border-primary text-foreground block w-full rounded border p-2 text-left";
+  const notice = made("p", { role: "status" });
+  const choices = launchers.map(({ name, key }) =>
+    made("button", {
+      className,
+      type: "button",
+      textContent: name,
+      onclick: () => startProgram(`${launch}${uid}/${key}/`, notice),
+    }),
+  );
+  if (send) {
+    const toDevice = { className, target: "openpacs-sending", textContent: words.send };
+    const onclick = () => dialog.remove();
+    choices.unshift(made("a", { ...toDevice, onclick, href: `${send}${uid}/` }));
+  }
+  const close = made("button", { className, type: "button", textContent: words.close });
+  const title = made("h2", { className: "text-lg", textContent: words.elsewhere });
+  const dialog = made(
+    "dialog",
+    { className: "bg-popover text-foreground m-auto w-80 space-y-2 rounded p-4" },
+    title,
+    ...choices,
+    notice,
+    close,
+  );
+  dialog.setAttribute("aria-label", words.elsewhere);
+  close.onclick = () => dialog.remove();
+  dialog.oncancel = () => dialog.remove(); // Escape
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+export const commands = (context) => ({
+  openpacsWorkstation: () => openWorkstation(context),
+  openpacsElsewhere: () => openElsewhere(context),
+});
+
+const button = (id, icon, label) => ({
+  id,
+  section: "primary",
+  uiType: "ohif.toolButton",
+  props: {
+    icon,
+    label,
+    tooltip: label,
+    commands: { commandName: id, context: "openpacs" },
+    evaluate: "evaluate.action",
+  },
+});
+
+export const buttons = () => [
+  button("openpacsWorkstation", "layout-advanced-3d-only", words.workstation),
+  ...(send || launchers.length
+    ? [button("openpacsElsewhere", "external-link", words.elsewhere)]
+    : []),
+];
