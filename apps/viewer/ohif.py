@@ -91,8 +91,8 @@ PACKAGE = Package(
         "ohif.toolButton",
         "evaluate.action",
         "tab-studies",
-        "layout-advanced-3d-only",
-        "external-link",
+        "layout-advanced-3d-four-up",
+        "icon-link",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",

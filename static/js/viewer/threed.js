@@ -31,7 +31,7 @@ function made(name, properties, ...children) {
   return element;
 }
 
-// A dialog of the browser's: it holds the focus, and Escape closes it.
+// A dialog of the browser's, which holds the focus.
 function openElsewhere(context) {
   const study = shown(context)?.StudyInstanceUID;
   if (!study) return;
@@ -63,7 +63,11 @@ function openElsewhere(context) {
   );
   dialog.setAttribute("aria-label", words.elsewhere);
   close.onclick = () => dialog.remove();
-  dialog.oncancel = () => dialog.remove(); // Escape
+  // The viewer has keys of its own, and would keep Escape from the dialog.
+  dialog.onkeydown = (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") dialog.remove();
+  };
   document.body.append(dialog);
   dialog.showModal();
 }
@@ -87,8 +91,8 @@ const button = (id, icon, label) => ({
 });
 
 export const buttons = () => [
-  button("openpacsWorkstation", "layout-advanced-3d-only", words.workstation),
+  button("openpacsWorkstation", "layout-advanced-3d-four-up", words.workstation),
   ...(send || launchers.length
-    ? [button("openpacsElsewhere", "external-link", words.elsewhere)]
+    ? [button("openpacsElsewhere", "icon-link", words.elsewhere)]
     : []),
 ];
