@@ -7,6 +7,7 @@ import json
 import re
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -103,7 +104,7 @@ def test_another_package_than_the_pinned_one_is_refused(
     ],
 )
 def test_what_is_not_as_in_the_version_we_know_stops_the_install(
-    small: Package, archive: Path, tmp_path: Path, change: dict[str, object], reason: str
+    small: Package, archive: Path, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(Unexpected, match=reason):
         make(dataclasses.replace(small, **change), archive, tmp_path)
