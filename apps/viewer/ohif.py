@@ -91,7 +91,7 @@ PACKAGE = Package(
         "ohif.toolButton",
         "evaluate.action",
         "tab-studies",
-        "layout-advanced-3d-four-up",
+        "icon-mpr",
         "icon-link",
         # What is on the screen.
         "viewportGridService",

@@ -91,7 +91,7 @@ const button = (id, icon, label) => ({
 });
 
 export const buttons = () => [
-  button("openpacsWorkstation", "layout-advanced-3d-four-up", words.workstation),
+  button("openpacsWorkstation", "icon-mpr", words.workstation),
   ...(send || launchers.length
     ? [button("openpacsElsewhere", "icon-link", words.elsewhere)]
     : []),
