@@ -38,20 +38,22 @@ function openElsewhere(context) {
   const uid = encodeURIComponent(study);
   const className = "border-primary text-foreground block w-full rounded border p-2 text-left";
   const notice = made("p", { role: "status" });
-  const choices = launchers.map(({ name, key }) =>
-    made("button", {
-      className,
-      type: "button",
-      textContent: name,
-      onclick: () => startProgram(`${launch}${uid}/${key}/`, notice),
+  const choose = (text, onclick) =>
+    made("button", { className, type: "button", textContent: text, onclick });
+  const choices = [
+    choose(words.workstation, () => {
+      dialog.remove();
+      openWorkstation(context);
     }),
-  );
+  ];
   if (send) {
     const toDevice = { className, target: "openpacs-sending", textContent: words.send };
     const onclick = () => dialog.remove();
-    choices.unshift(made("a", { ...toDevice, onclick, href: `${send}${uid}/` }));
+    choices.push(made("a", { ...toDevice, onclick, href: `${send}${uid}/` }));
   }
-  const close = made("button", { className, type: "button", textContent: words.close });
+  for (const { name, key } of launchers) {
+    choices.push(choose(name, () => startProgram(`${launch}${uid}/${key}/`, notice)));
+  }
   const title = made("h2", { className: "text-lg", textContent: words.elsewhere });
   const dialog = made(
     "dialog",
@@ -59,10 +61,9 @@ function openElsewhere(context) {
     title,
     ...choices,
     notice,
-    close,
+    choose(words.close, () => dialog.remove()),
   );
   dialog.setAttribute("aria-label", words.elsewhere);
-  close.onclick = () => dialog.remove();
   // The viewer has keys of its own, and would keep Escape from the dialog.
   dialog.onkeydown = (event) => {
     event.stopPropagation();
@@ -71,6 +72,10 @@ function openElsewhere(context) {
   document.body.append(dialog);
   dialog.showModal();
 }
+
+// The icon of the workstation is half as large as those beside it.
+const size = "[data-cy=openpacsWorkstation] svg { width: 24px; height: 24px }";
+document.head.append(made("style", { textContent: size }));
 
 export const commands = (context) => ({
   openpacsWorkstation: () => openWorkstation(context),
@@ -90,9 +95,12 @@ const button = (id, icon, label) => ({
   },
 });
 
+// Beside a report there is room for one: its dialog has the workstation, too.
+const framed = window.self !== window.top;
+
 export const buttons = () => [
-  button("openpacsWorkstation", "icon-mpr", words.workstation),
-  ...(send || launchers.length
+  ...(framed ? [] : [button("openpacsWorkstation", "icon-mpr", words.workstation)]),
+  ...(framed || send || launchers.length
     ? [button("openpacsElsewhere", "icon-link", words.elsewhere)]
     : []),
 ];
