@@ -1,7 +1,7 @@
 # One command each: `make help` lists them. Everything is done by programs in the checkout;
 # this file only names them.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test lint lock clean
+.PHONY: help install run demo test lint lock upgrade-viewer clean
 .PHONY: bench bench-store bench-find bench-retrieve bench-million bench-tools
 .PHONY: bench-qido bench-metadata bench-frames bench-stow bench-render bench-viewer
 
@@ -32,6 +32,9 @@ lint: install ## the static checks alone
 lock: install ## resolve the Python and npm locks anew
 	@$(VENV_PYTHON) -m tests.prepare --python-only
 	@$(VENV_PYTHON) -m tests.lock
+
+upgrade-viewer: ## VERSION=3.13.2 [VIEWER=volview]: try another release of a viewer, and pin it
+	@$(VENV_PYTHON) -m openpacs.upgrade_viewer "$(VERSION)" "$(or $(VIEWER),ohif)"
 
 bench: bench-tools ## every benchmark beside Orthanc (QUICK=1: less of each)
 	@$(VENV_PYTHON) -m benchmarks

@@ -6,6 +6,7 @@ step has a stamp, the hash of what went into it, so that a second run finds noth
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 18
 SIGN_OF_LIFE = 15.0  # seconds between lines while a step runs
 LOG = Path("build/install.log")
+VIEWER_ROOM = Path("apps/viewer")
 
 
 class Refused(Exception):
@@ -179,27 +181,27 @@ def install_front_end_packages(run: Run) -> None:
     run.command(*npm, "ci", "--no-audit", "--no-fund", environment=environment)
 
 
-def fetch_viewer(run: Run) -> None:
+def fetch_viewer(name: str, run: Run) -> None:
     # The package alone: what it depends on at build time is not published in full, and is
     # in its bundle already. `npm pack` fetches it; its hash is checked when it is unpacked.
-    download = run.root / "build" / "download"
-    download.mkdir(parents=True, exist_ok=True)
+    download = run.root / "build" / f"{name}.download"
+    shutil.rmtree(download, ignore_errors=True)
+    download.mkdir(parents=True)
     npm, environment = find_npm(run)
-    name, version = viewer_pin(run.root)
     run.command(
         *npm,
-        *("pack", f"{name}@{version}", "--silent", "--pack-destination", str(download)),
+        *("pack", viewer_pin(run.root, name), "--silent", "--pack-destination", str(download)),
         environment=environment,
     )
-    file = download / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
-    run.command(run.python, "-m", "apps.viewer.dist", str(file), str(run.root / "build"))
+    (file,) = download.glob("*.tgz")
+    run.command(run.python, "-m", "apps.viewer.packages", name, str(file), str(run.root / "build"))
     shutil.rmtree(download)
 
 
-def viewer_pin(root: Path) -> tuple[str, str]:
-    """Package name and version of the viewer."""
-    pin = json.loads((root / "apps" / "viewer" / "ohif.json").read_text())
-    return str(pin["package"]), str(pin["version"])
+def viewer_pin(root: Path, name: str) -> str:
+    """Package and version of a viewer as npm writes them together: `@ohif/app@3.13.2`."""
+    pin = json.loads((root / VIEWER_ROOM / f"{name}.json").read_text())
+    return f"{pin['package']}@{pin['version']}"
 
 
 def make_kit(run: Run) -> None:
@@ -268,13 +270,22 @@ FRONT_END_PACKAGES = Step(
     work=install_front_end_packages,
     inputs=(Path("package.json"), Path("package-lock.json")),
 )
-VIEWER = Step(
-    "Image viewer",
-    stamp=Path("build/viewer/stamp"),
-    made=Path("build/public/viewer"),
-    work=fetch_viewer,
-    inputs=(Path("apps/viewer/ohif.json"), Path("apps/viewer/dist.py")),
-)
+
+
+def viewer_step(title: str, name: str, folder: str) -> Step:
+    """Fetching one of the published viewers, described in apps/viewer/<name>.py."""
+    scripts = ("dist.py", "packages.py", f"{name}.py", f"{name}.json")
+    return Step(
+        title,
+        stamp=Path("build") / folder / "stamp",
+        made=Path("build/public") / folder,
+        work=functools.partial(fetch_viewer, name),
+        inputs=[VIEWER_ROOM / script for script in scripts],
+    )
+
+
+VIEWER = viewer_step("Image viewer", "ohif", "viewer")
+WORKSTATION = viewer_step("3D workstation", "volview", "volview")
 KIT = Step(
     "Page kit",
     stamp=Path("build/kit.stamp"),
@@ -292,7 +303,7 @@ STATIC_FILES = Step(
     after=(PYTHON_PACKAGES, KIT),
 )
 PACKAGES = (VIRTUALENV, PYTHON_PACKAGES, FRONT_END_PACKAGES)
-STEPS = (*PACKAGES, VIEWER, KIT, STATIC_FILES)
+STEPS = (*PACKAGES, VIEWER, WORKSTATION, KIT, STATIC_FILES)
 
 
 def install(steps: Sequence[Step], run: Run) -> int:

@@ -29,6 +29,10 @@ FILES = {
     "@fontsource-variable/ibm-plex-sans/LICENSE": "plex",
     "htmx.org/dist/htmx.min.js": "htmx",
     "htmx.org/LICENSE": "htmx",
+    # The icons of the 3D workstation.
+    "@mdi/font/css/materialdesignicons.min.css": "mdi/css",
+    "@mdi/font/fonts/materialdesignicons-webfont.woff2": "mdi/fonts",
+    "@mdi/font/LICENSE": "mdi",
 }
 FONT_FILES = (
     "@expo-google-fonts/noto-sans*/400Regular/*.ttf",
@@ -36,7 +40,9 @@ FONT_FILES = (
 )
 DANGLING = re.compile(
     r"""\s*/[*/]\#\ sourceMappingURL=[^\s*]+(\s*\*/)?   # source maps
-      | ,url\("[^"]+\.(woff|ttf)\?[^"]*"\)\ format\("\w+"\)""",
+      | ,url\("[^"]+\.(woff|ttf)\?[^"]*"\)\ format\("\w+"\)
+      | src:url\("[^"]+\.eot\?[^"]*"\);
+      | (?<=src:)url\("[^"]+\.eot\?[^"]*"\)\ format\("[\w-]+"\),""",
     re.VERBOSE,
 )
 

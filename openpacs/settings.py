@@ -286,10 +286,11 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BUILD_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static", ("kit", BUILD_DIR / "kit")]
-WHITENOISE_ROOT = BUILD_DIR / "public"  # holds viewer/: served at /viewer/
-# Names that carry a hash of the content: ours (12 digits) and the viewer's (16).
+WHITENOISE_ROOT = BUILD_DIR / "public"  # holds viewer/ and volview/: served there
+# Names that carry a hash of the content: ours (12 digits), OHIF's (16) and VolView's (8).
 WHITENOISE_IMMUTABLE_FILE_TEST = (
     r"^/static/.+\.[0-9a-f]{12}\.[^./]+$|^/viewer/([^/]+\.)?[0-9a-f]{16}\.\w+$"
+    r"|^/volview/assets/[^/]+-[0-9a-f]{8}\.\w+$"
 )
 WHITENOISE_ADD_HEADERS_FUNCTION = add_viewer_headers
 

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("apps.orders.urls")),
     path("worklist/", include("apps.worklist.urls")),
     path("viewer/", include("apps.viewer.urls")),
+    path("volview/", include("apps.viewer.workstation_urls")),
     wado_uri,
     path("studies/", include("apps.studies.urls")),
     path("exports/", include("apps.exports.urls")),

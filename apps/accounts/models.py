@@ -35,6 +35,9 @@ class User(AbstractUser):
         _("must change password at next login"), default=False
     )
 
+    # Study Instance UID where a token for one study let them in; the policy heeds it.
+    only_study = ""
+
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
@@ -86,6 +89,8 @@ class ApiToken(models.Model):
     prefix = models.CharField(_("begins with"), max_length=16, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256, hex
     scopes = models.JSONField(_("opens"), default=list)
+    # Study Instance UID; empty: every study its owner may see.
+    only_study = models.CharField(_("only the study"), max_length=128, blank=True, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"))
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)

@@ -2,7 +2,8 @@
 
 `can(user, action, thing)` answers for one object, a model or a noun; `visible(user, Model)`
 gives the rows of a model a user may see. A model joins by naming its noun (`policy_noun`)
-and, where a role sees only its own rows, by a queryset method `owned_by(user)`.
+and, where a role sees only its own rows, by a queryset method `owned_by(user)`. Who came in
+with a token for one study sees that one (`of_study(uid)`) and may do nothing else.
 """
 
 from typing import Any, TypeVar
@@ -175,6 +176,8 @@ def can(user: Any, action: Action, thing: Any) -> bool:
     `visible(user, type(thing))`.
     """
     scopes = _scopes(user, action, noun_of(thing))
+    if scopes and user.only_study:
+        return not isinstance(thing, models.Model) or _is_visible(user, thing)
     if "all" in scopes:
         return True
     if "own" not in scopes:
@@ -186,7 +189,8 @@ def can(user: Any, action: Action, thing: Any) -> bool:
 
 def sees_all(user: Any, thing: Any) -> bool:
     """Are all rows of a model visible to `user`?"""
-    return "all" in _scopes(user, Action.VIEW, noun_of(thing))
+    scopes = _scopes(user, Action.VIEW, noun_of(thing))
+    return "all" in scopes and not user.only_study
 
 
 def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
@@ -196,7 +200,24 @@ def visible(user: Any, model: type[M]) -> models.QuerySet[M]:
 
 def visible_of(user: Any, rows: models.QuerySet[M]) -> models.QuerySet[M]:
     """Those of some rows that `user` may see."""
-    if sees_all(user, rows.model):
+    if getattr(user, "only_study", ""):
+        return _narrowed(user, rows)
+    return _visible_by_role(user, rows)
+
+
+def _narrowed(user: User, rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    """For who came in with a token for one study: no more than that, nor than their roles show."""
+    of_study: Any = getattr(_visible_by_role(user, rows), "of_study", None)
+    narrowed: models.QuerySet[M] = of_study(user.only_study) if of_study else rows.none()
+    return narrowed
+
+
+def _is_visible(user: User, row: models.Model) -> bool:
+    return visible(user, type(row)).filter(pk=row.pk).exists()
+
+
+def _visible_by_role(user: Any, rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    if "all" in _scopes(user, Action.VIEW, noun_of(rows.model)):
         return rows
     owned_by: Any = getattr(rows, "owned_by", None)
     if owned_by and "own" in _scopes(user, Action.VIEW, noun_of(rows.model)):
@@ -226,6 +247,8 @@ def _owned(model: type[models.Model], user: User) -> Any:
 
 def _scopes(user: Any, action: Action, noun: Noun) -> set[str]:
     if not isinstance(user, User) or not user.is_active:
+        return set()
+    if user.only_study and (action, noun) != (Action.VIEW, Noun.STUDY):
         return set()
     letters = [_TABLE[role].get(noun, "") for role in user.roles]
     wanted = next(letter for letter, act in _LETTERS.items() if act is action)

@@ -38,11 +38,17 @@ def digest_of(secret: str) -> str:
 
 
 def find_token(secret: str) -> ApiToken | None:
-    """The living token of this secret with its user, in one query by a unique index."""
+    """The living token of this secret with its user, in one query by a unique index.
+
+    The user is narrowed to the study of the token, where it is for one study.
+    """
     if not secret.startswith(MARK):
         return None
     token = ApiToken.objects.select_related("user").filter(digest=digest_of(secret)).first()
-    return token if token is not None and token.is_alive(timezone.now()) else None
+    if token is None or not token.is_alive(timezone.now()):
+        return None
+    token.user.only_study = token.only_study
+    return token
 
 
 def note_use(token: ApiToken) -> None:

@@ -19,7 +19,7 @@ class ApiTokenAdmin(PolicyAdmin[ApiToken]):
 
     look_only = True
     list_display = (
-        *("name", "user", "prefix", "opens", "created_at", "last_used_at"),
+        *("name", "user", "prefix", "opens", "only_study", "created_at", "last_used_at"),
         *("expires_at", "revoked_at"),
     )
     list_filter = ("revoked_at", "expires_at")

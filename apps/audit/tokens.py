@@ -16,6 +16,7 @@ from apps.accounts.tokens import MARK, PREFIX_LENGTH, digest_of, new_secret
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 
+STUDY_TOKEN_LASTS = datetime.timedelta(minutes=15)
 NOTED_EVERY = 60  # seconds between two journal rows about the same wrong token
 NOTED_OF_ADDRESS = 10  # rows about one address in that time: who guesses does not fill the journal
 
@@ -27,8 +28,12 @@ def make_token(
     scopes: Sequence[Scope],
     expires_at: datetime.datetime,
     origin: Origin,
+    only_study: str = "",
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which nobody can read again."""
+    """A new token and its secret, which nobody can read again.
+
+    `only_study`, a Study Instance UID: it opens that study, and for looking only.
+    """
     secret = new_secret()
     with transaction.atomic():
         token = ApiToken.objects.create(
@@ -38,10 +43,31 @@ def make_token(
             digest=digest_of(secret),
             scopes=sorted(scope.value for scope in set(scopes)),
             expires_at=expires_at,
+            only_study=only_study,
         )
         details = {"scopes": token.scopes, "expires": expires_at.isoformat()}
         _record(Kind.API_TOKEN_MADE, token, origin, details)
     return token, secret
+
+
+def make_study_token(
+    user: User, *, name: str, study_instance_uid: str, origin: Origin
+) -> tuple[ApiToken, str]:
+    """A token that lets another program read one study for a quarter of an hour.
+
+    The user's earlier ones that have expired are thrown away: the journal tells of them.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        user.api_tokens.exclude(only_study="").filter(expires_at__lt=now).delete()
+        return make_token(
+            user,
+            name=name,
+            scopes=[Scope.DICOMWEB_READ],
+            expires_at=now + STUDY_TOKEN_LASTS,
+            origin=origin,
+            only_study=study_instance_uid,
+        )
 
 
 def revoke_token(token: ApiToken, *, origin: Origin) -> bool:
@@ -78,4 +104,10 @@ def _is_news(address: str, digest: str) -> bool:
 
 
 def _record(kind: Kind, token: ApiToken, origin: Origin, details: dict[str, object]) -> None:
-    record(kind, token, origin=origin, details={"prefix": token.prefix, **details})
+    record(
+        kind,
+        token,
+        origin=origin,
+        study_instance_uid=token.only_study,
+        details={"prefix": token.prefix, **details},
+    )

@@ -59,6 +59,10 @@ class StudyQuerySet(models.QuerySet["Study"]):
         """Studies of a referrer's own orders."""
         return self.filter(procedures__order__referrer__user=user).distinct()
 
+    def of_study(self, uid: str) -> Self:
+        """The study with this UID."""
+        return self.filter(study_instance_uid=uid)
+
     def answerable(self) -> Self:
         """Without those that were rejected: they are kept, and answered to nobody."""
         return self.exclude(status=REJECTED)
@@ -189,6 +193,9 @@ class SeriesQuerySet(models.QuerySet["Series"]):
     def owned_by(self, user: User) -> Self:
         return self.filter(study__procedures__order__referrer__user=user).distinct()
 
+    def of_study(self, uid: str) -> Self:
+        return self.filter(study__study_instance_uid=uid)
+
     def answerable(self) -> Self:
         return self.filter(rejection=None)
 
@@ -211,6 +218,9 @@ class SeriesQuerySet(models.QuerySet["Series"]):
 class InstanceQuerySet(models.QuerySet["Instance"]):
     def owned_by(self, user: User) -> Self:
         return self.filter(series__study__procedures__order__referrer__user=user).distinct()
+
+    def of_study(self, uid: str) -> Self:
+        return self.filter(series__study__study_instance_uid=uid)
 
     def answerable(self) -> Self:
         return self.filter(rejection=None)

@@ -1,4 +1,4 @@
-"""Layouts for everybody in the back office; what is one person's stays that person's."""
+"""Layouts for everybody, and the programs on the desks; what is one person's stays theirs."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts.admin import PolicyAdmin
 from apps.accounts.policy import Action
-from apps.viewer.models import HangingProtocol
+from apps.viewer.models import HangingProtocol, Launcher
 
 
 class ReadableJSON(json.JSONEncoder):
@@ -52,3 +52,10 @@ class HangingProtocolAdmin(PolicyAdmin[HangingProtocol]):
         if db_field.name == "layout":
             kwargs["form_class"] = LayoutTextField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+@admin.register(Launcher)
+class LauncherAdmin(PolicyAdmin[Launcher]):
+    list_display = ("name", "active", "position", "template")
+    list_filter = ("active",)
+    search_fields = ("name", "template")

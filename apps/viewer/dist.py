@@ -1,11 +1,11 @@
-"""The viewer's files: the published OHIF package, moved from / to /viewer/.
+"""Published viewers as files of ours: moved below a path, cut off from third parties.
 
-`python -m apps.viewer.dist PACKAGE.tgz BUILD_DIR` checks the package against ohif.json and
-leaves two things: BUILD_DIR/public/viewer/ (served as it is, with .gz beside each file) and
-BUILD_DIR/viewer/index.html (served by a view). The package is built for the root of a host
-and has no option for another path, hence the rewriting; every rewrite has the number of
-places at which it must apply in the pinned version, and any other number stops the install.
-Needs the standard library only.
+A `Package` says what is done to one npm package (ohif.py, volview.py); the npm archive it
+was tried with is pinned by its hash (ohif.json, volview.json). `make` leaves two things:
+BUILD/public/<folder>/ (served as it is, with .gz beside each file that shrinks) and
+BUILD/<folder>/index.html (served by a view). Every rewrite has the number of places at
+which it must apply in the pinned version; any other number stops the install. Needs the
+standard library only.
 """
 
 import base64
@@ -14,34 +14,15 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-BASE = "/viewer/"
-PIN = Path(__file__).with_name("ohif.json")
-# Left out: the machine-learning runtime (136 MB, needs models from a public hub), source
-# maps, service workers and sign-in pages that load third-party scripts, hosting files, and
-# what the views of this room answer themselves.
-LEFT_OUT = (
-    "ort/",
-    "app-config.js",
-    "es6-shim.min.js",
-    "google.js",
-    "init-service-worker.js",
-    "oidc-client.min.js",
-    "polyfill.min.js",
-    "serve.json",
-    "silent-refresh.html",
-    "sw.js",
-    "_headers",
-    "_redirects",
-)
 WORTH_IT = 0.95  # a .gz larger than this share of its file is not kept
-# Replaces each address at which the bundle would ask a host that is not ours.
-NOWHERE = "/viewer/unavailable"
+PACKED = (".zst", ".png", ".jpg", ".woff2")  # what a .gz never makes smaller
+TEXTS = (".js", ".css", ".html", ".json")
+ADDRESS = re.compile(r"https?://([A-Za-z0-9][A-Za-z0-9.-]*)")
 
 
 class Unexpected(Exception):
@@ -58,78 +39,82 @@ class Rewrite:
     count: int
 
 
-REWRITES = (
-    # Where the main bundle and its workers look for their chunks.
-    Rewrite(
-        files="*.js",
-        pattern=re.escape('__webpack_require__.p = "/";'),
-        by=f'__webpack_require__.p = "{BASE}";',
-        count=8,
-    ),
-    Rewrite(
-        files="app.bundle.*.js",
-        pattern=re.escape("browserImportFunction('/dicom-microscopy-viewer/"),
-        by=f"browserImportFunction('{BASE}dicom-microscopy-viewer/",
-        count=1,
-    ),
-    Rewrite(files="app.bundle.css", pattern=r"url\(/", by=f"url({BASE}", count=5),
-    Rewrite(files="manifest.json", pattern=r'"/assets/', by=f'"{BASE}assets/', count=9),
-    # Third parties: segmentation models, translations, WebAssembly pipelines.
-    Rewrite(files="*.js", pattern=r"https://huggingface\.co", by=NOWHERE, count=6),
-    Rewrite(files="*.js", pattern=r"https://(api|www)\.locize\.io", by=NOWHERE, count=9),
-    Rewrite(files="*.js", pattern=r"https://cdn\.jsdelivr\.net", by=NOWHERE, count=1),
-    # The page: our paths; its inline scripts are in app-config.js, so that the viewer's
-    # Content-Security-Policy needs no 'unsafe-inline' for scripts.
-    Rewrite(
-        files="index.html",
-        pattern=r'<script[^>]*src="/init-service-worker\.js"></script>',
-        by="",
-        count=1,
-    ),
-    Rewrite(files="index.html", pattern=r"<script>.*?</script>", by="", count=2),
-    Rewrite(
-        files="index.html",
-        pattern=r'(src|href|content)="/',
-        by=rf'\1="{BASE}',
-        count=32,
-    ),
-)
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """Which release of a package is installed; `integrity` is that of npm (sha512-...)."""
+
+    package: str
+    version: str
+    integrity: str
 
 
-def make(package: Path, build: Path) -> None:
-    """Make the viewer below `build` from the npm archive `package`; raises Unexpected."""
-    check(package)
-    public = build / "public" / "viewer"
-    making = build / "viewer.part"
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What is done to one published viewer.
+
+    `left_out`: beginnings of names in its dist/ that are not wanted. `relied_on`: names that
+    must stand somewhere in its scripts, because code of ours uses them. `mentioned`: the
+    hosts its files may still name after the rewrites, in links, licences and the names of
+    XML; None: its scripts carry their comments, so that hosts say nothing.
+    """
+
+    name: str
+    folder: str
+    left_out: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...]
+    relied_on: tuple[str, ...] = ()
+    mentioned: frozenset[str] | None = None
+
+    @property
+    def pin_file(self) -> Path:
+        return Path(__file__).with_name(f"{self.name}.json")
+
+    @property
+    def pin(self) -> Pin:
+        return Pin(**json.loads(self.pin_file.read_text(encoding="utf-8")))
+
+    def wants(self, name: str) -> bool:
+        return not name.startswith(self.left_out) and not name.endswith(".map")
+
+
+def make(package: Package, archive: Path, build: Path) -> None:
+    """Make the viewer below `build` from its npm archive; raises Unexpected."""
+    check(archive, package.pin)
+    making = build / f"{package.folder}.part"
     shutil.rmtree(making, ignore_errors=True)
-    unpack(package, making)
-    for rewrite in REWRITES:
-        apply(rewrite, making)
-    page = build / "viewer" / "index.html"
+    unpack(package, archive, making)
+    if problems := problems_of(package, making):
+        raise Unexpected("; ".join(problems))
+    page = build / package.folder / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     (making / "index.html").replace(page)
     compress(making)
+    public = build / "public" / package.folder
     shutil.rmtree(public, ignore_errors=True)
     public.parent.mkdir(parents=True, exist_ok=True)
     making.replace(public)
 
 
-def check(package: Path) -> None:
+def integrity_of(archive: Path) -> str:
+    """The hash of a file as npm writes it."""
+    digest = hashlib.sha512(archive.read_bytes()).digest()
+    return "sha512-" + base64.b64encode(digest).decode()
+
+
+def check(archive: Path, pin: Pin) -> None:
     """Refuse an archive that is not, byte for byte, the pinned one."""
-    digest = hashlib.sha512(package.read_bytes()).digest()
-    found = "sha512-" + base64.b64encode(digest).decode()
-    pinned = json.loads(PIN.read_text())["integrity"]
-    if found != pinned:
-        raise Unexpected(f"{package.name} is not the pinned package: {found}, not {pinned}")
+    found = integrity_of(archive)
+    if found != pin.integrity:
+        raise Unexpected(f"{archive.name} is not the pinned package: {found}, not {pin.integrity}")
 
 
-def unpack(package: Path, target: Path) -> None:
+def unpack(package: Package, archive: Path, target: Path) -> None:
     """Write the files of the archive's dist/ that are wanted into `target`."""
-    with tarfile.open(package) as archive:
-        for member in archive:
+    with tarfile.open(archive) as members:
+        for member in members:
             name = member.name.removeprefix("package/dist/")
-            if member.isfile() and name != member.name and wanted(name):
-                write(archive, member, target / name)
+            if member.isfile() and name != member.name and package.wants(name):
+                write(members, member, target / name)
 
 
 def write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
@@ -139,28 +124,49 @@ def write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None
         path.write_bytes(source.read())
 
 
-def wanted(name: str) -> bool:
-    return not name.startswith(LEFT_OUT) and not name.endswith(".map")
+def problems_of(package: Package, folder: Path) -> list[str]:
+    """Rewrite the unpacked files; what is not as it was in the version we know, a line each."""
+    lines = [problem for one in package.rewrites if (problem := apply(one, folder))]
+    lines += [f"no script knows {name!r} any more" for name in unknown(package, folder)]
+    lines += [f"{host} is asked or linked to" for host in strange_hosts(package, folder)]
+    return lines
 
 
-def apply(rewrite: Rewrite, folder: Path) -> None:
-    """Do one rewrite in the top level of `folder`; refuse any other number of places."""
+def apply(rewrite: Rewrite, folder: Path) -> str:
+    """Do one rewrite below `folder`; says so when it applies at another number of places."""
     done = 0
     for path in sorted(folder.glob(rewrite.files)):
         text, count = re.subn(rewrite.pattern, rewrite.by, path.read_text(encoding="utf-8"))
         if count:
             path.write_text(text, encoding="utf-8")
             done += count
-    if done != rewrite.count:
-        raise Unexpected(
-            f"{rewrite.pattern!r} stands at {done} places of {rewrite.files}, "
-            f"expected {rewrite.count}: is this another version of the viewer?"
-        )
+    if done == rewrite.count:
+        return ""
+    return f"{rewrite.pattern!r} stands at {done} places of {rewrite.files}, not {rewrite.count}"
+
+
+def unknown(package: Package, folder: Path) -> list[str]:
+    """Names our code relies on that stand in no script of the package."""
+    missing = set(package.relied_on)
+    for path in folder.glob("**/*.js"):
+        if missing:
+            text = path.read_text(encoding="utf-8")
+            missing -= {name for name in missing if name in text}
+    return sorted(missing)
+
+
+def strange_hosts(package: Package, folder: Path) -> list[str]:
+    """Hosts that the files name and that are not known to be harmless."""
+    if package.mentioned is None:
+        return []
+    texts = [path for path in folder.rglob("*") if path.suffix in TEXTS]
+    found = {host for path in texts for host in ADDRESS.findall(path.read_text(encoding="utf-8"))}
+    return sorted(found - package.mentioned)
 
 
 def compress(folder: Path) -> None:
     """Put a .gz beside each file that shrinks, once, instead of at each request."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in PACKED]
     with ThreadPoolExecutor() as threads:
         for _ in threads.map(compress_file, files):
             pass
@@ -171,17 +177,3 @@ def compress_file(path: Path) -> None:
     compressed = gzip.compress(data, mtime=0)
     if len(compressed) < WORTH_IT * len(data):
         path.with_name(path.name + ".gz").write_bytes(compressed)
-
-
-def main() -> int:
-    package, build = (Path(argument) for argument in sys.argv[1:3])
-    try:
-        make(package, build)
-    except Unexpected as refusal:
-        sys.stderr.write(f"The viewer was not installed: {refusal}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -29,6 +29,7 @@ from apps.viewer.reading import (
 )
 from apps.viewer.documents import documents_facts
 from apps.viewer.regular import regular_facts
+from apps.viewer.threed import threed_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -78,4 +79,5 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "priors": priors_facts,
     "documents": documents_facts,
     "regular": regular_facts,
+    "threed": threed_facts,
 }

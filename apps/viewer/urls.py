@@ -6,6 +6,7 @@ from apps.viewer import layouts, views
 from apps.viewer import key_images, views
 from apps.viewer import documents, views
 from apps.viewer import regular, views
+from apps.viewer import elsewhere, views
 
 app_name = "viewer"
 
@@ -43,6 +44,9 @@ urlpatterns = [
         may_create(regular.make_regular),
         name="make-regular",
     ),
+    path("elsewhere/<str:study>/", may_view(elsewhere.menu), name="elsewhere"),
+    path("elsewhere/<str:study>/<int:launcher>/", may_view(elsewhere.launch_study), name="launch"),
+    path("send/<str:study>/", allows(Action.EXPORT, Noun.STUDY)(elsewhere.send), name="send"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

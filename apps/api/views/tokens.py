@@ -51,6 +51,6 @@ def _page(
         "made": made,
         "secret": secret,
         "now": timezone.now(),
-        "tokens": user.api_tokens.all(),
+        "tokens": user.api_tokens.filter(only_study=""),
     }
     return render(request, "api/tokens.html", context, status=status)

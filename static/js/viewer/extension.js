@@ -41,6 +41,9 @@ const parts = [navigation, documents];
 import * as regular from "./regular.js";
 
 const parts = [navigation, regular];
+import * as threed from "./threed.js";
+
+const parts = [navigation, threed];
 const COMMANDS = "openpacs";
 let context = null;
 
