@@ -39,6 +39,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "repack": jobs.repack,
     "report": jobs.report,
     "pixels": picture_files.pixels,
+    "clean": picture_files.clean,
     "confinement": _confinement,
 }
 _holds: list[str] = []

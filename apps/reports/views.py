@@ -43,6 +43,8 @@ CODES: dict[type[ValueError], int] = {
     services.AlreadyFinal: 409,
     services.NotFinal: 409,
     services.NothingToRead: 409,
+    services.ForeignImage: 409,
+    services.TooManyPictures: 409,
 }
 REFUSALS = (services.ReportRefused, OrderRefused)
 

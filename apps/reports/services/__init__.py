@@ -1,6 +1,14 @@
-"""Verbs of reports: preparing, claiming, writing, signing."""
+"""Verbs of reports: preparing, claiming, writing, pictures, signing."""
 
 from apps.reports.services.claims import claim_report, release_report, take_over_report
+from apps.reports.services.pictures import (
+    ShownImage,
+    add_picture,
+    describe_picture,
+    move_picture_up,
+    open_report_for,
+    remove_picture,
+)
 from apps.reports.services.preparing import (
     orders_to_read,
     prepare_report,
@@ -10,11 +18,13 @@ from apps.reports.services.refusals import (
     AlreadyFinal,
     ClaimedByAnother,
     EmptyReport,
+    ForeignImage,
     NotAllowed,
     NotFinal,
     NothingToRead,
     ReportRefused,
     StaleRevision,
+    TooManyPictures,
 )
 from apps.reports.services.signing import (
     add_addendum,
@@ -29,19 +39,27 @@ __all__ = [
     "AlreadyFinal",
     "ClaimedByAnother",
     "EmptyReport",
+    "ForeignImage",
     "NotAllowed",
     "NotFinal",
     "NothingToRead",
     "ReportRefused",
     "ReportText",
+    "ShownImage",
     "StaleRevision",
+    "TooManyPictures",
     "add_addendum",
+    "add_picture",
     "claim_report",
+    "describe_picture",
+    "move_picture_up",
     "note_viewing",
+    "open_report_for",
     "orders_to_read",
     "patient_header",
     "prepare_report",
     "release_report",
+    "remove_picture",
     "save_draft",
     "sign_report",
     "take_over_report",

@@ -50,3 +50,11 @@ class AlreadyFinal(ReportRefused):
 
 class NotFinal(ReportRefused):
     """An addendum adds to a final report only."""
+
+
+class ForeignImage(ReportRefused):
+    """The picture shows a study of another patient, or one that is not here."""
+
+
+class TooManyPictures(ReportRefused):
+    """The report has as many pictures as it may have."""
