@@ -139,7 +139,7 @@ def _since_last_full_text(
 
 def _sections(version: ReportVersion, *, since: ReportVersion) -> Rows:
     if version.status == ReportVersion.Status.ADDENDUM:
-        title = _("Addendum of %(when)s") % {"when": _moment(version.signed_at)}
+        title = _("Addendum of %(when)s") % {"when": moment(version.signed_at)}
         return [(title, _then_known_as(version, since) + version.findings)]
     parts = ((str(part.label), getattr(version, part.value)) for part in Section)
     return [(label, text) for label, text in parts if text.strip()]
@@ -191,10 +191,10 @@ def _signature(version: ReportVersion) -> str:
     sentence = words.get(
         ReportVersion.Status(version.status), _("Signed electronically by %(signer)s on %(when)s")
     )
-    return sentence % {"signer": version.signer, "when": _moment(version.signed_at)}
+    return sentence % {"signer": version.signer, "when": moment(version.signed_at)}
 
 
-def _moment(at: datetime.datetime) -> str:
+def moment(at: datetime.datetime) -> str:
     """Date and time in the zone of the site, whoever asks."""
     local = timezone.localtime(at, timezone.get_default_timezone())
     return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local:%Z}"
