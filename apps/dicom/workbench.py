@@ -34,6 +34,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "transcode": _transcode,
     "picture": jobs.picture,
     "film": jobs.film,
+    "slides": jobs.slides,
     "poster": jobs.poster,
     "sign": jobs.sign,
     "repack": jobs.repack,

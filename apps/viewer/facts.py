@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.policy import Action, Noun, can
+from apps.viewer.print_facts import printing_facts, report_picture_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -44,4 +45,6 @@ def navigation_facts(request: HttpRequest) -> Facts:
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
     "navigation": navigation_facts,
+    "printing": printing_facts,
+    "reportPicture": report_picture_facts,
 }

@@ -51,6 +51,7 @@ class SeriesForm(PaperForm):
     """A series in rows and columns: from one image to another, or every other one."""
 
     series = forms.CharField(max_length=64)
+    instance = forms.CharField(max_length=64, required=False)
     first = forms.IntegerField(min_value=1, max_value=1_000_000)
     last = forms.IntegerField(min_value=1, max_value=1_000_000)
     step = forms.IntegerField(min_value=1, max_value=10_000)
@@ -62,7 +63,7 @@ class SeriesForm(PaperForm):
     @property
     def rows_chosen(self) -> Rows:
         said = self.cleaned_data
-        names = ("first", "last", "step", "rows", "columns")
+        names = ("first", "last", "step", "rows", "columns", "instance")
         return Rows(**{name: said[name] for name in names}, window=self._window)
 
     @property

@@ -20,8 +20,9 @@ from apps.audit.services import Origin, record
 from apps.dicom.rendering.options import RenderOptions, Viewport, Window
 from apps.reports.pdf import moment, paper, picture_name
 from apps.reports.services import patient_header
-from apps.studies.models import Instance, Series, Study
+from apps.studies.models import Series, Study
 from apps.studies.services.rendering import NotRenderableError, render
+from apps.studies.services.showing import ShownFrame, shown_frames
 
 LAYOUT = Path(__file__).with_name("print.typ")
 PAPERS = {"a4": "A4", "us-letter": "Letter"}
@@ -68,6 +69,7 @@ class Rows:
     rows: int
     columns: int
     window: Window | None
+    instance: str = ""  # UID: of its frames only, where it has several
 
 
 def print_layout(cells: Sequence[Cell], *, on: Paper, origin: Origin) -> bytes:
@@ -77,7 +79,9 @@ def print_layout(cells: Sequence[Cell], *, on: Paper, origin: Origin) -> bytes:
 
 def print_series(series: Series, rows: Rows, *, on: Paper, origin: Origin) -> bytes:
     """Images of a series as we render them. Raises NotPrintable, BusyError, OSError."""
-    chosen = _images(series)[rows.first - 1 : rows.last : rows.step]
+    chosen = shown_frames(series, instance_uid=rows.instance)[
+        rows.first - 1 : rows.last : rows.step
+    ]
     if not chosen:
         raise NotPrintable(_("There are no such images in this series."))
     if len(chosen) > MOST_IMAGES:
@@ -98,21 +102,6 @@ def series_line(series: Series) -> str:
     return f"{number}{description}"
 
 
-@dataclass(frozen=True)
-class _Image:
-    """One picture of a series: an object, or a frame of one."""
-
-    instance: Instance
-    frame: int
-    place: int
-
-
-def _images(series: Series) -> list[_Image]:
-    found = series.instances.filter(rows__isnull=False).light().order_by("number", "id")
-    pairs = [(row, frame) for row in found for frame in range(1, row.frames + 1)]
-    return [_Image(row, frame, place) for place, (row, frame) in enumerate(pairs, 1)]
-
-
 def _grid(rows: Rows) -> list[Box]:
     width, height = 1 / rows.columns, 1 / rows.rows
     return [
@@ -122,15 +111,13 @@ def _grid(rows: Rows) -> list[Box]:
     ]
 
 
-def _rendered(series: Series, image: _Image, box: Box, window: Window | None) -> Cell:
+def _rendered(series: Series, image: ShownFrame, box: Box, window: Window | None) -> Cell:
     options = RenderOptions(window=window, viewport=_SHOWN, quality=_QUALITY)
-    image.instance.series = series
     try:
         media_type, content = render(image.instance, frame=image.frame, options=options)
     except NotRenderableError as error:
         raise NotPrintable(_("An image cannot be shown: %(why)s") % {"why": error}) from None
-    number = image.instance.number if image.instance.frames == 1 else image.frame
-    words = [_("Image %(number)s") % {"number": image.place if number is None else number}]
+    words = [_("Image %(number)s") % {"number": image.number}]
     if window:
         words.append(f"W {window.width:g} L {window.center:g}")
     caption = [series_line(series), "  ".join(words)]

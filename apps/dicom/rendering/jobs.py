@@ -1,11 +1,13 @@
 """What a process of the workshop can be asked to show; all in words that parcels take."""
 
+import io
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.dataset import Dataset
 
 from apps.dicom.rendering.annotating import annotated, read_fonts
@@ -29,7 +31,17 @@ from apps.dicom.rendering.reports import as_html, as_text
 from apps.dicom.structured_report import TooLongError
 from apps.dicom.transcoding import read_little_endian
 
-__all__ = ["RenderingError", "film", "picture", "poster", "prepare", "repack", "report", "sign"]
+__all__ = [
+    "RenderingError",
+    "film",
+    "picture",
+    "poster",
+    "prepare",
+    "repack",
+    "report",
+    "sign",
+    "slides",
+]
 
 Made = tuple[dict[str, Any], list[bytes]]
 _FILM_VIEWPORT, _GIF_VIEWPORT = Viewport(1024, 1024), Viewport(512, 512)
@@ -65,6 +77,17 @@ def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
         if is_gif:
             return {}, [encoded_frames(list(images), 1000 / speed)]
         return {}, [encoded_film(images, speed)]
+
+
+def slides(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """JPEG pictures of ours, one after the other, as MP4; all as large as the first."""
+    opened = (Image.open(io.BytesIO(one), formats=["JPEG"]) for one in contents)
+    first = next(opened)
+    images = (
+        image if image.size == first.size else ImageOps.pad(image.convert("RGB"), first.size)
+        for image in itertools.chain([first], opened)
+    )
+    return {}, [encoded_film(images, arguments["speed"])]
 
 
 def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:

@@ -68,6 +68,11 @@ def render_film(
     return options.media_type, made
 
 
+def film_of_pictures(pictures: Sequence[bytes], *, speed: float) -> bytes:
+    """JPEG pictures that `render` made, so many a second, as MP4; raises as `render` does."""
+    return _made(_films, "slides", {"speed": speed}, pictures)
+
+
 def repack_video(instance: Instance) -> bytes:
     """A stored video in another container than MP4, as MP4; raises as `render` does."""
     return _made(_films, "repack", {}, _video(instance))

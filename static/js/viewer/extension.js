@@ -10,8 +10,10 @@
 // made by apps/viewer/facts.py.
 
 import * as navigation from "./navigation.js";
+import * as printing from "./printing.js";
+import * as reportPicture from "./report-picture.js";
 
-const parts = [navigation];
+const parts = [navigation, printing, reportPicture];
 const COMMANDS = "openpacs";
 let context = null;
 
