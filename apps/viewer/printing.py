@@ -117,10 +117,10 @@ def _rendered(series: Series, image: ShownFrame, box: Box, window: Window | None
         media_type, content = render(image.instance, frame=image.frame, options=options)
     except NotRenderableError as error:
         raise NotPrintable(_("An image cannot be shown: %(why)s") % {"why": error}) from None
-    words = [_("Image %(number)s") % {"number": image.number}]
+    words = [series_line(series), _("Image %(number)s") % {"number": image.number}]
     if window:
         words.append(f"W {window.width:g} L {window.center:g}")
-    caption = [series_line(series), "  ".join(words)]
+    caption = ["  ".join(words)]
     return Cell(
         study=series.study, content=content, media_type=media_type, box=box, caption=caption
     )

@@ -33,12 +33,17 @@ export async function capture(shown, longest) {
   const sides = shown.map(({ viewport }) =>
     Math.max(viewport.element.clientWidth, viewport.element.clientHeight),
   );
+  // Drawn first: the numbers at annotations may be those of a moment ago. And taken before
+  // the screen is a finer one: then the viewer lays them out for another size.
+  await draw(shown);
+  await annotated();
+  const layers = await Promise.all(shown.map(({ viewport }) => annotationsOf(viewport)));
   const real = Object.getOwnPropertyDescriptor(window, "devicePixelRatio");
   const finer = Math.min(FINEST, Math.max(window.devicePixelRatio, longest / Math.max(...sides, 1)));
   Object.defineProperty(window, "devicePixelRatio", { value: finer, configurable: true });
   try {
     await draw(shown);
-    return await Promise.all(shown.map(({ viewport }) => pictureOf(viewport)));
+    return await Promise.all(shown.map(({ viewport }, at) => pictureOf(viewport, layers[at])));
   } finally {
     if (real) Object.defineProperty(window, "devicePixelRatio", real);
     else delete window.devicePixelRatio;
@@ -82,18 +87,27 @@ async function draw(shown) {
   await Promise.all(drawn);
 }
 
-async function pictureOf(viewport) {
+/** Annotations are laid out in the frame after an image was drawn. */
+function annotated() {
+  return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+}
+
+function pictureOf(viewport, layer) {
   const source = viewport.getCanvas();
   const target = document.createElement("canvas");
   target.width = source.width;
   target.height = source.height;
   const context = target.getContext("2d");
   context.drawImage(source, 0, 0);
-  const layer = viewport.element.querySelector("svg.svg-layer");
-  if (layer?.querySelector("g, line, path, text, circle, polyline")) {
-    context.drawImage(await imageOf(layer, viewport.element), 0, 0, target.width, target.height);
-  }
+  if (layer) context.drawImage(layer, 0, 0, target.width, target.height);
   return new Promise((resolve) => target.toBlob(resolve, "image/jpeg", QUALITY));
+}
+
+/** What is drawn over a viewport's image, as an image; null where there is nothing. */
+function annotationsOf(viewport) {
+  const layer = viewport.element.querySelector("svg.svg-layer");
+  const drawn = layer?.querySelector("g, line, path, text, circle, ellipse, rect, polyline");
+  return drawn ? imageOf(layer, viewport.element) : null;
 }
 
 async function imageOf(layer, element) {

@@ -49,8 +49,8 @@ function form({ images, speed }) {
     field(words.first, numberField("first", 1, 1, HIGHEST)),
     field(words.last, numberField("last", images, 1, HIGHEST)),
     field(words.step, numberField("step", 1, 1, 10_000)),
-    field(words.rows, numberField("rows", 5, 1, 8)),
-    field(words.columns, numberField("columns", 4, 1, 8)),
+    field(words.rows, numberField("rows", 4, 1, 8)),
+    field(words.columns, numberField("columns", 5, 1, 8)),
   );
   if (film) numbers.append(field(words.speed, numberField("speed", speed ?? openpacs.printing.speed, 1, 60)));
   series.append(numbers);
@@ -131,7 +131,7 @@ export const buttons = () => [
     section: "primary",
     uiType: "ohif.toolButton",
     props: {
-      icon: "tool-layout-default",
+      icon: "action-new-dialog",
       label: words.title,
       tooltip: words.title,
       commands: { commandName: "openpacsPrint", context: "openpacs" },

@@ -61,7 +61,7 @@ export const buttons = () =>
           section: "primary",
           uiType: "ohif.toolButton",
           props: {
-            icon: "action-new-dialog",
+            icon: "Pencil",
             label: words.title,
             tooltip: words.tooltip,
             commands: { commandName: "openpacsPutIntoReport", context: "openpacs" },
