@@ -61,7 +61,7 @@ export const buttons = () =>
           section: "primary",
           uiType: "ohif.toolButton",
           props: {
-            icon: "Pencil",
+            icon: "dicom-tag-browser",
             label: words.title,
             tooltip: words.tooltip,
             commands: { commandName: "openpacsPutIntoReport", context: "openpacs" },
