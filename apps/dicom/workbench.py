@@ -35,6 +35,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "picture": jobs.picture,
     "film": jobs.film,
     "slides": jobs.slides,
+    "join": jobs.join,
     "poster": jobs.poster,
     "sign": jobs.sign,
     "repack": jobs.repack,

@@ -14,7 +14,7 @@ from apps.reports import services
 from apps.reports.forms import CaptionForm, PictureForm
 from apps.reports.models import Report, ReportPicture
 from apps.reports.views import CODES, REFUSALS
-from apps.studies.services.screen_pictures import PictureRefused
+from apps.studies.services.screen_pictures import MOST_BYTES, PictureRefused
 
 
 @require_POST
@@ -30,7 +30,7 @@ def add(request: HttpRequest) -> JsonResponse:
     report = _meant(request, form)
     if report is None:
         return _said(_("No report of this patient is being written."), code=409)
-    content = form.cleaned_data["picture"].read()
+    content = form.cleaned_data["picture"].read(MOST_BYTES + 1)
     caption, shown = form.cleaned_data["caption"], form.shown
     try:
         services.add_picture(

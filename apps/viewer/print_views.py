@@ -12,7 +12,7 @@ from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.dicom.workshop import BusyError
 from apps.studies.models import Series, Study
-from apps.studies.services.screen_pictures import PictureRefused, clean_picture
+from apps.studies.services.screen_pictures import MOST_BYTES, PictureRefused, clean_picture
 from apps.viewer.print_forms import LayoutForm, SeriesForm
 from apps.viewer.printing import Cell, NotPrintable, print_layout, print_series, series_line
 
@@ -30,7 +30,12 @@ def layout(request: HttpRequest) -> HttpResponse:
 
     def make() -> bytes:
         cells = [
-            _cell(entry, file.read(), studies[entry["study"]], series.get(entry["series"]))
+            _cell(
+                entry,
+                file.read(MOST_BYTES + 1),
+                studies[entry["study"]],
+                series.get(entry["series"]),
+            )
             for entry, file in zip(plan, files, strict=True)
         ]
         return print_layout(cells, on=form.paper_chosen, origin=origin_of(request))

@@ -77,6 +77,18 @@ def test_the_slices_of_a_series_become_a_film(as_role: AsRole) -> None:
     }
 
 
+def test_a_film_of_several_pieces_runs_through(
+    as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.exports.services.filming.AT_ONCE", 2)
+    images = slices(5)
+    store(*images)
+    client = as_role("radiologist")
+    levels, rate = frames_of(taken(client, ask(client, images[0])))
+    assert (len(levels), rate) == (5, 5.0)
+    assert levels == sorted(levels)
+
+
 def test_the_levels_are_those_of_the_viewer(as_role: AsRole) -> None:
     images = slices(3)
     store(*images)

@@ -192,3 +192,23 @@ def test_long_and_invisible_words_of_the_browser_are_cut(as_role: AsRole) -> Non
     study = make_study(make_order())
     caption = ["x" * 5000, "a\u202eb\x00c", *["more"] * 20]
     assert send_layout(as_role("radiologist"), entry(study, caption=caption)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "films", "writes"),
+    [
+        ("radiologist", True, True),
+        ("resident", False, True),
+        ("technologist", False, False),
+        ("referrer", False, False),
+        ("pacs-administrator", True, False),
+    ],
+)
+def test_the_viewer_offers_what_its_user_may_do(
+    as_role: AsRole, role: str, films: bool, writes: bool
+) -> None:
+    text = as_role(role).get(reverse("viewer:config")).content.decode()
+    facts = json.loads(text.splitlines()[0].removeprefix("const openpacs = ").removesuffix(";"))
+    assert bool(facts["printing"]["film"]) == films
+    assert bool(facts["reportPicture"]["address"]) == writes
+    assert facts["printing"]["layout"] == reverse("viewer:print-layout")

@@ -5,7 +5,7 @@ The encoder is FFmpeg in the wheels of PyAV; only the processes for films load i
 
 import importlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ MOST_FRAMES = 3000
 MOST_GIF_FRAMES = 400
 _SLOWEST, _FASTEST, _USUAL = 1, 60, 15  # frames a second
 _QUALITY = {"crf": "20", "preset": "veryfast"}
+JOINABLE = {"bf": "0"}  # no frame waits for a later one: packets lie in the order of frames
 _PER_SECOND = ("RecommendedDisplayFrameRate", "CineRate")
 _codec: dict[str, Any] = {}
 
@@ -40,8 +41,13 @@ def frames_a_second(dataset: Dataset) -> float:
     return _USUAL
 
 
-def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
-    """An MP4 file; its index is at its end, as nothing here can open a file a second time."""
+def encoded_film(
+    images: Iterable[Image.Image], speed: float, *, more: Mapping[str, str] | None = None
+) -> bytes:
+    """An MP4 file; its index is at its end, as nothing here can open a file a second time.
+
+    `more`: options of the encoder beyond the usual ones.
+    """
     av = _library()
     target = io.BytesIO()
     stream = None
@@ -49,13 +55,34 @@ def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
         for image in images:
             frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
             if stream is None:
-                rate = Fraction(speed).limit_denominator(1000)
-                stream = film.add_stream("libx264", rate=rate, options=_QUALITY)
+                rate = _rate(speed)
+                stream = film.add_stream("libx264", rate=rate, options={**_QUALITY, **(more or {})})
                 stream.width, stream.height = frame.width, frame.height
                 stream.pix_fmt, stream.thread_count = "yuv420p", 1
             film.mux(stream.encode(frame))
         if stream is not None:
             film.mux(stream.encode())
+    return target.getvalue()
+
+
+def joined_films(pieces: Iterable[bytes], speed: float) -> bytes:
+    """Films that were encoded alike and JOINABLE, one after the other; nothing is decoded."""
+    av = _library()
+    target = io.BytesIO()
+    copy, count = None, 0
+    with av.open(target, "w", format="mp4") as film:
+        for piece in pieces:
+            with av.open(io.BytesIO(piece), "r") as source:
+                stream = source.streams.video[0]
+                copy = copy or film.add_stream_from_template(stream)
+                for packet in source.demux(stream):
+                    if packet.dts is None:  # the last one only says that it is over
+                        continue
+                    packet.stream, packet.time_base = copy, 1 / _rate(speed)
+                    packet.pts = packet.dts = count
+                    packet.duration = 1
+                    film.mux(packet)
+                    count += 1
     return target.getvalue()
 
 
@@ -84,6 +111,10 @@ def first_picture(film: Sequence[bytes]) -> Image.Image:
             image: Image.Image = frame.to_image()
             return image
     raise RenderingError("a video without pictures")
+
+
+def _rate(speed: float) -> Fraction:
+    return Fraction(speed).limit_denominator(1000)
 
 
 def _library() -> Any:

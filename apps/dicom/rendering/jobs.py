@@ -1,7 +1,6 @@
 """What a process of the workshop can be asked to show; all in words that parcels take."""
 
 import io
-import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,11 +14,13 @@ from apps.dicom.rendering.annotating import sign as drawn_sign
 from apps.dicom.rendering.colour import picture_of
 from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
 from apps.dicom.rendering.films import (
+    JOINABLE,
     MOST_FRAMES,
     MOST_GIF_FRAMES,
     encoded_film,
     first_picture,
     frames_a_second,
+    joined_films,
     load_codec,
     repacked_film,
 )
@@ -80,14 +81,22 @@ def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
 
 
 def slides(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
-    """JPEG pictures of ours, one after the other, as MP4; all as large as the first."""
-    opened = (Image.open(io.BytesIO(one), formats=["JPEG"]) for one in contents)
-    first = next(opened)
+    """A piece of a film (MP4) of JPEG pictures of ours, all as large as the first content.
+
+    That one is the first picture of the whole film, and not shown in this piece.
+    """
+    size = Image.open(io.BytesIO(contents[0]), formats=["JPEG"]).size
+    opened = (Image.open(io.BytesIO(one), formats=["JPEG"]) for one in contents[1:])
     images = (
-        image if image.size == first.size else ImageOps.pad(image.convert("RGB"), first.size)
-        for image in itertools.chain([first], opened)
+        image if image.size == size else ImageOps.pad(image.convert("RGB"), size)
+        for image in opened
     )
-    return {}, [encoded_film(images, arguments["speed"])]
+    return {}, [encoded_film(images, arguments["speed"], more=JOINABLE)]
+
+
+def join(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """The pieces of a film as one."""
+    return {}, [joined_films(contents, arguments["speed"])]
 
 
 def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:

@@ -1,6 +1,6 @@
 """A series, or an object of many frames, as one film: what a viewer shows, slice by slice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -14,7 +14,8 @@ from apps.studies.models import Series
 from apps.studies.services.forms import Form, form_of
 from apps.studies.services.rendering import (
     NotRenderableError,
-    film_of_pictures,
+    film_piece,
+    join_film,
     render,
     repack_video,
 )
@@ -22,6 +23,7 @@ from apps.studies.services.showing import ShownFrame, shown_frames
 
 MP4 = "video/mp4"
 MOST_FRAMES = 1000
+AT_ONCE = 32
 MOST_SIDE, LEAST_SIDE = 1024, 256
 _QUALITY = 95  # between the rendering and the film
 
@@ -46,9 +48,8 @@ def film_of(export: Export, frames: Sequence[ShownFrame], on_frame: Callable[[],
     try:
         if form_of(first) == Form.VIDEO:
             return repack_video(first)
-        options = _options(frames, asked["window"])
-        pictures = [_picture(one, options, on_frame) for one in frames]
-        return film_of_pictures(pictures, speed=asked["speed"])
+        pieces = list(_pieces(frames, _options(frames, asked["window"]), asked["speed"], on_frame))
+        return join_film(pieces, speed=asked["speed"])
     except NotRenderableError as error:
         raise NotMade(_("An image cannot be shown: %(why)s") % {"why": error}) from None
 
@@ -63,6 +64,20 @@ def _options(frames: Sequence[ShownFrame], window: list[float] | None) -> Render
     side = min(max(longest, LEAST_SIDE), MOST_SIDE)
     levels = Window(window[0], window[1]) if window else None
     return RenderOptions(JPEG, window=levels, viewport=Viewport(side, side), quality=_QUALITY)
+
+
+def _pieces(
+    frames: Sequence[ShownFrame],
+    options: RenderOptions,
+    speed: float,
+    on_frame: Callable[[], None],
+) -> Iterator[bytes]:
+    """So many images at a time, that a worker on a busy machine keeps its lease meanwhile."""
+    first = b""
+    for at in range(0, len(frames), AT_ONCE):
+        pictures = [_picture(one, options, on_frame) for one in frames[at : at + AT_ONCE]]
+        first = first or pictures[0]
+        yield film_piece(pictures, first=first, speed=speed)
 
 
 def _picture(one: ShownFrame, options: RenderOptions, on_frame: Callable[[], None]) -> bytes:
