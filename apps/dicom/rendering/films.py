@@ -5,7 +5,7 @@ The encoder is FFmpeg in the wheels of PyAV; only the processes for films load i
 
 import importlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -67,23 +67,25 @@ def encoded_film(
 
 def joined_films(pieces: Iterable[bytes], speed: float) -> bytes:
     """Films that were encoded alike and JOINABLE, one after the other; nothing is decoded."""
-    av = _library()
     target = io.BytesIO()
-    copy, count = None, 0
-    with av.open(target, "w", format="mp4") as film:
-        for piece in pieces:
-            with av.open(io.BytesIO(piece), "r") as source:
-                stream = source.streams.video[0]
-                copy = copy or film.add_stream_from_template(stream)
-                for packet in source.demux(stream):
-                    if packet.dts is None:  # the last one only says that it is over
-                        continue
-                    packet.stream, packet.time_base = copy, 1 / _rate(speed)
-                    packet.pts = packet.dts = count
-                    packet.duration = 1
-                    film.mux(packet)
-                    count += 1
+    copy = None
+    with _library().open(target, "w", format="mp4") as film:
+        for place, (stream, packet) in enumerate(_packets(pieces)):
+            copy = copy or film.add_stream_from_template(stream)
+            packet.stream, packet.time_base = copy, 1 / _rate(speed)
+            packet.pts = packet.dts = place
+            packet.duration = 1
+            film.mux(packet)
     return target.getvalue()
+
+
+def _packets(pieces: Iterable[bytes]) -> Iterator[tuple[Any, Any]]:
+    """Stream and packet, a packet for each frame."""
+    for piece in pieces:
+        with _library().open(io.BytesIO(piece), "r") as source:
+            stream = source.streams.video[0]
+            # The last packet only says that it is over.
+            yield from ((stream, one) for one in source.demux(stream) if one.dts is not None)
 
 
 def repacked_film(pieces: Sequence[bytes]) -> bytes:
