@@ -51,7 +51,8 @@ def render(
         picture_name(at, one.media_type): bytes(one.picture) for at, one in enumerate(pictures)
     }
     said["pictures"] = [
-        {"file": name, "caption": one.caption} for name, one in zip(files, pictures, strict=True)
+        {"file": name, "caption": one.caption, "proportion": one.height / one.width}
+        for name, one in zip(files, pictures, strict=True)
     ]
     return paper(SHEET, "report", said, at=version.signed_at, files=files)
 

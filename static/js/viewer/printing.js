@@ -128,7 +128,8 @@ export const commands = (context) => ({ openpacsPrint: () => openDialog(context)
 export const buttons = () => [
   {
     id: "openpacsPrint",
-    section: "primary",
+    // Beside a report the toolbar has no room for more.
+    section: window.self === window.top ? "primary" : "MoreTools",
     uiType: "ohif.toolButton",
     props: {
       icon: "action-new-dialog",
