@@ -9,10 +9,12 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from apps.dicom.codestreams import JPEG_BASELINE, Codestream, CodestreamError, read_codestream
+from apps.dicom.rendering.options import RenderingError
 
 LARGEST = 100_000_000  # pixels
 _REMARKS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})  # EXIF, XMP, comments: may name people
 _ORIENTATION = 0x0112
+_QUALITY = 92  # of pictures written anew: once more hardly shows
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,34 @@ def pixels(
     return words, [made.tobytes()]
 
 
+def clean(
+    arguments: dict[str, Any], contents: Sequence[bytes]
+) -> tuple[dict[str, Any], list[bytes]]:
+    """A job of the workbench: a JPEG or PNG written anew, its pixels and nothing else.
+
+    The longer side has `most_side` pixels at most; remarks, profiles and what follows the
+    picture are gone. Refused by its header, before a pixel is decoded: one of over
+    `most_pixels`, or with a side of less than `least_side`.
+    """
+    with Image.open(io.BytesIO(contents[0]), formats=["JPEG", "PNG"]) as opened:
+        if opened.width * opened.height > arguments["most_pixels"]:
+            raise RenderingError("a picture of too many pixels")
+        if min(opened.size) < arguments["least_side"]:
+            raise RenderingError("a picture of too few pixels")
+        form = opened.format
+        seen = opened.convert("RGBA") if "transparency" in opened.info else opened
+        made = _on_white(seen) if seen.mode in ("RGBA", "LA") else seen.convert("RGB")
+    made.thumbnail((arguments["most_side"], arguments["most_side"]))
+    target = io.BytesIO()
+    made.save(target, form, **({"quality": _QUALITY} if form == "JPEG" else {}))
+    media_type = "image/jpeg" if form == "JPEG" else "image/png"
+    words = {"width": made.width, "height": made.height, "media_type": media_type}
+    return words, [target.getvalue()]
+
+
 def _on_white(image: Image.Image) -> Image.Image:
     ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image).convert("RGB")
+    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
 
 
 def _without_remarks(content: bytes) -> tuple[bytes, bool]:

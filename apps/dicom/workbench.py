@@ -35,12 +35,15 @@ JOBS: dict[str, Callable[[dict[str, Any], Sequence[bytes]], Made]] = {
     "picture": jobs.picture,
     "presentation": jobs.presentation,
     "film": jobs.film,
+    "slides": jobs.slides,
+    "join": jobs.join,
     "poster": jobs.poster,
     "sign": jobs.sign,
     "repack": jobs.repack,
     "report": jobs.report,
     "document": jobs.document,
     "pixels": picture_files.pixels,
+    "clean": picture_files.clean,
     "confinement": _confinement,
 }
 _holds: list[str] = []

@@ -31,7 +31,7 @@ class ExportForm(forms.Form):
 
     kind = forms.ChoiceField(
         label=_("What is made"),
-        choices=Export.Kind.choices,
+        choices=[one for one in Export.Kind.choices if one[0] != Export.Kind.FILM],
         initial=Export.Kind.ZIP,
         widget=forms.RadioSelect,
     )
@@ -135,3 +135,16 @@ class DecisionForm(forms.Form):
 
 def _is_region(numbers: list[int]) -> bool:
     return len(numbers) == 4 and all(0 <= one < 100_000 for one in numbers)
+
+
+class FilmForm(forms.Form):
+    """What the viewer asks of a film: images of a series, levels, speed."""
+
+    series = forms.CharField(max_length=64)
+    instance = forms.CharField(max_length=64, required=False)
+    first = forms.IntegerField(min_value=1, max_value=1_000_000)
+    last = forms.IntegerField(min_value=1, max_value=1_000_000)
+    step = forms.IntegerField(min_value=1, max_value=10_000)
+    speed = forms.FloatField(min_value=1, max_value=60)
+    center = forms.FloatField(required=False, min_value=-1e6, max_value=1e6)
+    width = forms.FloatField(required=False, min_value=1e-6, max_value=1e7)

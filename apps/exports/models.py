@@ -74,6 +74,7 @@ class Export(models.Model):
         ZIP = "zip", _("DICOM files in a ZIP archive")
         DISC = "disc", _("Image of a disc to burn (ISO)")
         PICTURES = "pictures", _("Pictures and films (JPEG, PNG, MP4)")
+        FILM = "film", _("Film of a series (MP4)")
         ANONYMISED = "anonymised", _("Anonymised DICOM files in a ZIP archive")
 
     class Status(models.TextChoices):
@@ -94,7 +95,7 @@ class Export(models.Model):
     )
     studies = models.ManyToManyField(Study, verbose_name=_("studies"), related_name="exports")
     kind = models.CharField(_("what"), max_length=16, choices=Kind.choices)
-    # `viewer`: true; `pictures`: "jpeg" or "png".
+    # `viewer`: true; `pictures`: "jpeg" or "png"; of a film what `film_options` says.
     options = models.JSONField(_("options"), default=dict, blank=True)
     profile = models.ForeignKey(
         Profile,
@@ -185,8 +186,18 @@ class Export(models.Model):
     @property
     def download_name(self) -> str:
         """What the file is called at the user's: it names nobody."""
-        ending = "iso" if self.kind == self.Kind.DISC else "zip"
-        return f"{self.kind}-{self.pk}.{ending}"
+        return f"{self.kind}-{self.pk}.{self.ending}"
+
+    @property
+    def ending(self) -> str:
+        """Of the name of its file."""
+        return {self.Kind.DISC.value: "iso", self.Kind.FILM.value: "mp4"}.get(self.kind, "zip")
+
+    @property
+    def media_type(self) -> str:
+        """Of its file."""
+        known = {"iso": "application/x-iso9660-image", "mp4": "video/mp4"}
+        return known.get(self.ending, "application/zip")
 
 
 class HeldObject(models.Model):

@@ -4,7 +4,7 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.exports import views
+from apps.exports import film_views, views
 
 app_name = "exports"
 sees = allows(Action.VIEW, Noun.EXPORT)
@@ -15,6 +15,8 @@ urlpatterns = [
     path("", sees(views.export_list), name="list"),
     path("new/", exports(views.new), name="new"),
     path("profiles/", allows(Action.CREATE, Noun.EXPORT)(views.profiles), name="profiles"),
+    path("films/", exports(film_views.ask), name="film"),
+    path("<int:pk>/state/", sees(film_views.state), name="film-state"),
     path("<int:pk>/", sees(views.detail), name="detail"),
     path("<int:pk>/progress/", sees(views.progress), name="progress"),
     path("<int:pk>/file/", sees(views.download), name="download"),

@@ -99,9 +99,8 @@ def download(request: HttpRequest, pk: int) -> HttpResponseBase:
     except FileNotFoundError as error:
         raise Http404 from error
     note_download(export, origin=origin_of(request))
-    kind = "application/x-iso9660-image" if export.kind == Export.Kind.DISC else "application/zip"
     response = FileResponse(
-        file, as_attachment=True, filename=export.download_name, content_type=kind
+        file, as_attachment=True, filename=export.download_name, content_type=export.media_type
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response

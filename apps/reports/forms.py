@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.reports.models import Report, ReportVersion, Section
-from apps.reports.services import ReportText
+from apps.reports.services import ReportText, ShownImage
 
 # One re-authentication covers the signatures of this time.
 CONFIRMED_SECONDS = 10 * 60
 CONFIRMED_KEY = "signing_confirmed"
 SHOWN_LENGTH = 65 * 64  # as many UIDs as a screen has viewports, and more
+MOST_KEY = 2**63 - 1  # of a row
 ROWS = {Section.TECHNIQUE: 3, Section.FINDINGS: 12, Section.IMPRESSION: 5}
 
 
@@ -111,3 +112,32 @@ class AddendumForm(ConfirmedForm):
         widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
     )
     field_order = ("text", "password")
+
+
+class PictureForm(forms.Form):
+    """A picture of the viewer for a report, and what it shows."""
+
+    picture = forms.FileField()
+    caption = forms.CharField(max_length=300, required=False)
+    report = forms.IntegerField(min_value=1, max_value=MOST_KEY, required=False)
+    study = forms.CharField(max_length=64)
+    series = forms.CharField(max_length=64, required=False)
+    instance = forms.CharField(max_length=64, required=False)
+    frame = forms.IntegerField(min_value=1, max_value=10_000_000, required=False)
+
+    @property
+    def shown(self) -> ShownImage:
+        """What it shows, once the form is valid."""
+        said = self.cleaned_data
+        return ShownImage(
+            study_instance_uid=said["study"],
+            series_instance_uid=said["series"],
+            sop_instance_uid=said["instance"],
+            frame=said["frame"],
+        )
+
+
+class CaptionForm(forms.Form):
+    """Another caption of a picture."""
+
+    caption = forms.CharField(max_length=300, required=False)

@@ -1,4 +1,4 @@
-"""Reports: one per order, its drafts, and the signed versions that never change."""
+"""Reports: one per order, its drafts and pictures, and signed versions that never change."""
 
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from apps.orders.models import Order, Procedure
 from apps.reports.querysets import (
     READING_TARGETS,
     RELEASED,
+    ReportPictureQuerySet,
     ReportQuerySet,
     ReportVersionQuerySet,
 )
@@ -226,3 +227,52 @@ class ReportVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.report} v{self.number}"
+
+
+class ReportPicture(models.Model):
+    """A picture of the viewer that a report shows: what somebody saw, and where.
+
+    It may come and go until the report is final; each signed version has those of its
+    time in its PDF.
+    """
+
+    policy_noun = Noun.REPORT
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="pictures")
+    place = models.PositiveSmallIntegerField(_("place"))
+    picture = models.BinaryField(_("picture"))
+    media_type = models.CharField(_("media type"), max_length=16)
+    width = models.PositiveSmallIntegerField(_("width"))
+    height = models.PositiveSmallIntegerField(_("height"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    caption = models.CharField(_("caption"), max_length=300, blank=True)
+    # What it shows. A slice through a volume has no one image.
+    study_instance_uid = models.CharField(_("Study Instance UID"), max_length=64)
+    series_instance_uid = models.CharField(_("Series Instance UID"), max_length=64, blank=True)
+    sop_instance_uid = models.CharField(_("SOP Instance UID"), max_length=64, blank=True)
+    frame = models.PositiveIntegerField(_("frame"), null=True, blank=True)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("added by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    added_at = models.DateTimeField(_("added at"), auto_now_add=True)
+
+    objects = ReportPictureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picture of a report")
+        verbose_name_plural = _("pictures of reports")
+        ordering = ("report", "place", "id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # Of what a picture is taken is known.
+            models.CheckConstraint(
+                condition=~models.Q(study_instance_uid=""),
+                name="report_picture_has_study",
+                violation_error_message=_("A picture of a report shows a study."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.caption or self.sha256[:12]

@@ -3,7 +3,8 @@
 import datetime
 import functools
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.orders.models import Order
-from apps.reports.models import ReportVersion, Section
+from apps.reports.models import ReportPicture, ReportVersion, Section
 from apps.studies.models import Study
 
 SHEET = Path(__file__).with_name("report.typ")
@@ -33,17 +34,55 @@ def fonts() -> typst.Fonts:
     )
 
 
-def render(version: ReportVersion, *, earlier: Sequence[ReportVersion], study_uid: str) -> bytes:
+def render(
+    version: ReportVersion,
+    *,
+    earlier: Sequence[ReportVersion],
+    pictures: Sequence[ReportPicture] = (),
+    study_uid: str,
+) -> bytes:
     """The PDF of a version that is about to be signed.
 
     `earlier` are the versions signed before it, in order: an addendum is shown below the
     text it adds to. Characters in no font come out as boxes and cost the PDF/A mark.
     """
-    data = json.dumps(sheet(version, earlier=earlier, study_uid=study_uid))
-    try:
-        return _compile(data, version.signed_at, standards=[ARCHIVAL])
-    except typst.TypstError:
-        return _compile(data, version.signed_at, standards=[])
+    said = sheet(version, earlier=earlier, study_uid=study_uid)
+    files = {
+        picture_name(at, one.media_type): bytes(one.picture) for at, one in enumerate(pictures)
+    }
+    said["pictures"] = [
+        {"file": name, "caption": one.caption, "proportion": one.height / one.width}
+        for name, one in zip(files, pictures, strict=True)
+    ]
+    return paper(SHEET, "report", said, at=version.signed_at, files=files)
+
+
+def picture_name(number: int, media_type: str) -> str:
+    """What a picture is called on the way to the sheet."""
+    return f"picture-{number}.{'png' if media_type == 'image/png' else 'jpg'}"
+
+
+def paper(
+    layout: Path,
+    name: str,
+    data: dict[str, Any],
+    *,
+    at: datetime.datetime,
+    files: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """A PDF of a layout in Typst, which gets `data` as its input `name`, and pictures by name.
+
+    It can read what is in its own folder, which is made for this and gone afterwards.
+    """
+    inputs = {name: json.dumps(data)}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for file_name, content in {layout.name: layout.read_bytes(), **(files or {})}.items():
+            (folder / file_name).write_bytes(content)
+        try:
+            return _compile(folder / layout.name, inputs, at, standards=[ARCHIVAL])
+        except typst.TypstError:
+            return _compile(folder / layout.name, inputs, at, standards=[])
 
 
 def sheet(
@@ -68,17 +107,22 @@ def sheet(
             "number": version.number,
             "status": version.get_status_display(),
         },
+        "images": _("Images"),
+        "pictures": [],
         "page-line": _("Page {page} of {pages}"),
         "study-line": f"Study UID {study_uid}",
     }
 
 
-def _compile(data: str, at: datetime.datetime, *, standards: list[Any]) -> bytes:
+def _compile(
+    source: Path, inputs: dict[str, str], at: datetime.datetime, *, standards: list[Any]
+) -> bytes:
     return typst.compile(
-        SHEET.read_bytes(),
+        source,
+        root=source.parent,
         font_paths=fonts(),
         ignore_system_fonts=True,
-        sys_inputs={"report": data},
+        sys_inputs=inputs,
         pdf_standards=standards,
         timestamp=int(at.timestamp()),
     )
@@ -96,7 +140,7 @@ def _since_last_full_text(
 
 def _sections(version: ReportVersion, *, since: ReportVersion) -> Rows:
     if version.status == ReportVersion.Status.ADDENDUM:
-        title = _("Addendum of %(when)s") % {"when": _moment(version.signed_at)}
+        title = _("Addendum of %(when)s") % {"when": moment(version.signed_at)}
         return [(title, _then_known_as(version, since) + version.findings)]
     parts = ((str(part.label), getattr(version, part.value)) for part in Section)
     return [(label, text) for label, text in parts if text.strip()]
@@ -148,10 +192,10 @@ def _signature(version: ReportVersion) -> str:
     sentence = words.get(
         ReportVersion.Status(version.status), _("Signed electronically by %(signer)s on %(when)s")
     )
-    return sentence % {"signer": version.signer, "when": _moment(version.signed_at)}
+    return sentence % {"signer": version.signer, "when": moment(version.signed_at)}
 
 
-def _moment(at: datetime.datetime) -> str:
+def moment(at: datetime.datetime) -> str:
     """Date and time in the zone of the site, whoever asks."""
     local = timezone.localtime(at, timezone.get_default_timezone())
     return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local:%Z}"

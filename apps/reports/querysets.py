@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.orders.models import Order, RequestedProcedure
 
 if TYPE_CHECKING:
-    from apps.reports.models import Report, ReportVersion
+    from apps.reports.models import Report, ReportPicture, ReportVersion
 
 # How long an exam may wait for its report; the reading list sorts by what is due first.
 READING_TARGETS = {
@@ -121,3 +121,14 @@ class ReportVersionQuerySet(models.QuerySet["ReportVersion"]):
     def without_pdf(self) -> Self:
         """For lists: the PDF itself stays in the database."""
         return self.select_related("signer", "author").defer("pdf")
+
+
+class ReportPictureQuerySet(models.QuerySet["ReportPicture"]):
+    def without_bytes(self) -> Self:
+        """For lists: the pictures themselves stay in the database."""
+        return self.defer("picture")
+
+    def digests(self) -> list[str]:
+        """SHA-256 of each, and its caption: which pictures a version was made with."""
+        rows = self.order_by("place", "id").values_list("sha256", "caption")
+        return [f"{digest} {caption}" for digest, caption in rows]

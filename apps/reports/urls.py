@@ -4,7 +4,7 @@ from django.urls import path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.reports import views
+from apps.reports import picture_views, views
 
 app_name = "reports"
 reads = allows(Action.VIEW, Noun.REPORT)
@@ -23,6 +23,24 @@ urlpatterns = [
     path("<int:pk>/addendum/", writes(views.addendum), name="addendum"),
     path("<int:pk>/template/", writes(views.template_text), name="template-text"),
     path("<int:pk>/versions/<int:number>.pdf", reads(views.pdf), name="pdf"),
+    path("pictures/", writes(picture_views.add), name="add-picture"),
+    path("<int:pk>/pictures/", writes(picture_views.fragment), name="pictures"),
+    path("<int:pk>/pictures/<int:picture>/", writes(picture_views.content), name="picture"),
+    path(
+        "<int:pk>/pictures/<int:picture>/caption/",
+        writes(picture_views.describe),
+        name="describe-picture",
+    ),
+    path(
+        "<int:pk>/pictures/<int:picture>/up/",
+        writes(picture_views.move_up),
+        name="move-picture-up",
+    ),
+    path(
+        "<int:pk>/pictures/<int:picture>/remove/",
+        writes(picture_views.remove),
+        name="remove-picture",
+    ),
     path("studies/", allows(Action.VIEW, Noun.STUDY)(views.study_states), name="study-states"),
     path(
         "orders/<int:order>/",

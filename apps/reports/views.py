@@ -45,6 +45,8 @@ CODES: dict[type[ValueError], int] = {
     services.NotFinal: 409,
     services.NothingToRead: 409,
     services.OtherPatientShown: 409,
+    services.ForeignImage: 409,
+    services.TooManyPictures: 409,
 }
 REFUSALS = (services.ReportRefused, OrderRefused)
 

@@ -30,6 +30,7 @@ from apps.viewer.reading import (
 from apps.viewer.documents import documents_facts
 from apps.viewer.regular import regular_facts
 from apps.viewer.threed import threed_facts
+from apps.viewer.print_facts import printing_facts, report_picture_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -80,4 +81,6 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "documents": documents_facts,
     "regular": regular_facts,
     "threed": threed_facts,
+    "printing": printing_facts,
+    "reportPicture": report_picture_facts,
 }

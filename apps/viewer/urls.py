@@ -7,6 +7,7 @@ from apps.viewer import key_images, views
 from apps.viewer import documents, views
 from apps.viewer import regular, views
 from apps.viewer import elsewhere, views
+from apps.viewer import print_views, views
 
 app_name = "viewer"
 
@@ -47,6 +48,8 @@ urlpatterns = [
     path("elsewhere/<str:study>/", may_view(elsewhere.menu), name="elsewhere"),
     path("elsewhere/<str:study>/<int:launcher>/", may_view(elsewhere.launch_study), name="launch"),
     path("send/<str:study>/", allows(Action.EXPORT, Noun.STUDY)(elsewhere.send), name="send"),
+    path("print/layout/", may_view(print_views.layout), name="print-layout"),
+    path("print/rows/", may_view(print_views.rows), name="print-rows"),
     # The viewer makes up addresses of its own; one with a dot is a file that is not there.
     re_path(r"^(?P<path>[^.]+)$", may_view(views.page), name="inner-page"),
 ]

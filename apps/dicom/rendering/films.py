@@ -5,7 +5,7 @@ The encoder is FFmpeg in the wheels of PyAV; only the processes for films load i
 
 import importlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ MOST_FRAMES = 3000
 MOST_GIF_FRAMES = 400
 _SLOWEST, _FASTEST, _USUAL = 1, 60, 15  # frames a second
 _QUALITY = {"crf": "20", "preset": "veryfast"}
+JOINABLE = {"bf": "0"}  # no frame waits for a later one: packets lie in the order of frames
 _PER_SECOND = ("RecommendedDisplayFrameRate", "CineRate")
 _codec: dict[str, Any] = {}
 
@@ -40,8 +41,13 @@ def frames_a_second(dataset: Dataset) -> float:
     return _USUAL
 
 
-def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
-    """An MP4 file; its index is at its end, as nothing here can open a file a second time."""
+def encoded_film(
+    images: Iterable[Image.Image], speed: float, *, more: Mapping[str, str] | None = None
+) -> bytes:
+    """An MP4 file; its index is at its end, as nothing here can open a file a second time.
+
+    `more`: options of the encoder beyond the usual ones.
+    """
     av = _library()
     target = io.BytesIO()
     stream = None
@@ -49,14 +55,37 @@ def encoded_film(images: Iterable[Image.Image], speed: float) -> bytes:
         for image in images:
             frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
             if stream is None:
-                rate = Fraction(speed).limit_denominator(1000)
-                stream = film.add_stream("libx264", rate=rate, options=_QUALITY)
+                rate = _rate(speed)
+                stream = film.add_stream("libx264", rate=rate, options={**_QUALITY, **(more or {})})
                 stream.width, stream.height = frame.width, frame.height
                 stream.pix_fmt, stream.thread_count = "yuv420p", 1
             film.mux(stream.encode(frame))
         if stream is not None:
             film.mux(stream.encode())
     return target.getvalue()
+
+
+def joined_films(pieces: Iterable[bytes], speed: float) -> bytes:
+    """Films that were encoded alike and JOINABLE, one after the other; nothing is decoded."""
+    target = io.BytesIO()
+    copy = None
+    with _library().open(target, "w", format="mp4") as film:
+        for place, (stream, packet) in enumerate(_packets(pieces)):
+            copy = copy or film.add_stream_from_template(stream)
+            packet.stream, packet.time_base = copy, 1 / _rate(speed)
+            packet.pts = packet.dts = place
+            packet.duration = 1
+            film.mux(packet)
+    return target.getvalue()
+
+
+def _packets(pieces: Iterable[bytes]) -> Iterator[tuple[Any, Any]]:
+    """Stream and packet, a packet for each frame."""
+    for piece in pieces:
+        with _library().open(io.BytesIO(piece), "r") as source:
+            stream = source.streams.video[0]
+            # The last packet only says that it is over.
+            yield from ((stream, one) for one in source.demux(stream) if one.dts is not None)
 
 
 def repacked_film(pieces: Sequence[bytes]) -> bytes:
@@ -84,6 +113,10 @@ def first_picture(film: Sequence[bytes]) -> Image.Image:
             image: Image.Image = frame.to_image()
             return image
     raise RenderingError("a video without pictures")
+
+
+def _rate(speed: float) -> Fraction:
+    return Fraction(speed).limit_denominator(1000)
 
 
 def _library() -> Any:

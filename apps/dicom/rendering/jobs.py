@@ -1,11 +1,12 @@
 """What a process of the workshop can be asked to show; all in words that parcels take."""
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.dataset import Dataset
 
 from apps.dicom.rendering.annotating import annotated, read_fonts
@@ -14,11 +15,13 @@ from apps.dicom.rendering.colour import picture_of
 from apps.dicom.rendering.documents import as_document, document_html, document_text
 from apps.dicom.rendering.drawing import drawn, encoded_frames, encoded_picture
 from apps.dicom.rendering.films import (
+    JOINABLE,
     MOST_FRAMES,
     MOST_GIF_FRAMES,
     encoded_film,
     first_picture,
     frames_a_second,
+    joined_films,
     load_codec,
     repacked_film,
 )
@@ -42,6 +45,7 @@ __all__ = [
     "repack",
     "report",
     "sign",
+    "slides",
 ]
 
 HTML, TEXT, SHEET = "html", "text", "sheet"  # forms of a report
@@ -92,6 +96,25 @@ def film(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
         if is_gif:
             return {}, [encoded_frames(list(images), 1000 / speed)]
         return {}, [encoded_film(images, speed)]
+
+
+def slides(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """A piece of a film (MP4) of JPEG pictures of ours, all as large as the first content.
+
+    That one is the first picture of the whole film, and not shown in this piece.
+    """
+    size = Image.open(io.BytesIO(contents[0]), formats=["JPEG"]).size
+    opened = (Image.open(io.BytesIO(one), formats=["JPEG"]) for one in contents[1:])
+    images = (
+        image if image.size == size else ImageOps.pad(image.convert("RGB"), size)
+        for image in opened
+    )
+    return {}, [encoded_film(images, arguments["speed"], more=JOINABLE)]
+
+
+def join(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:
+    """The pieces of a film as one."""
+    return {}, [joined_films(contents, arguments["speed"])]
 
 
 def poster(arguments: dict[str, Any], contents: Sequence[bytes]) -> Made:

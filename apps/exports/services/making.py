@@ -20,6 +20,7 @@ from apps.exports.members import Member, zipped
 from apps.exports.models import Export, HeldObject, Profile
 from apps.exports.services.anonymising import Outcome, anonymised_members, chosen_options
 from apps.exports.services.discs import burn
+from apps.exports.services.filming import film_of, frames_wanted
 from apps.exports.services.gathering import instance_keys, placed
 from apps.exports.services.looking import suspects
 from apps.exports.services.packing import dicom_members
@@ -150,6 +151,9 @@ def _give_up(claim: Claim, error: Exception) -> None:
 
 def _make(claim: Claim) -> None:
     export = claim.export
+    if export.kind == Export.Kind.FILM:
+        _make_film(claim)
+        return
     keys = instance_keys(export.studies.values_list("pk", flat=True))
     if not keys:
         raise NotMade(_("These studies have no images any more."))
@@ -163,6 +167,20 @@ def _make(claim: Claim) -> None:
     try:
         outcome = _write(export, keys, part, progress)
         _finish(claim, part, outcome, len(keys))
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _make_film(claim: Claim) -> None:
+    frames = frames_wanted(claim.export)
+    progress = Progress(claim, len(frames))
+    part = exports_folder() / f"{claim.export.pk}-{claim.token}{PART}"
+    try:
+        with part.open("wb") as target:
+            target.write(film_of(claim.export, frames, progress.one_done))
+            target.flush()
+            os.fsync(target.fileno())
+        _finish(claim, part, Outcome(), len(frames))
     finally:
         part.unlink(missing_ok=True)
 
@@ -240,8 +258,7 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
 def _finish(claim: Claim, part: Path, outcome: Outcome, objects: int) -> None:
     """Into its place first, then into the row: a file without a row is found and deleted."""
     export = claim.export
-    ending = "iso" if export.kind == Export.Kind.DISC else "zip"
-    name = f"{export.pk}-{secrets.token_hex(16)}.{ending}"
+    name = f"{export.pk}-{secrets.token_hex(16)}.{export.ending}"
     place = part.with_name(name)
     size = part.stat().st_size
     part.rename(place)

@@ -1,7 +1,15 @@
-"""Verbs of reports: preparing, claiming, writing, signing."""
+"""Verbs of reports: preparing, claiming, writing, pictures, signing."""
 
 from apps.reports.services.claims import claim_report, release_report, take_over_report
 from apps.reports.services.earlier import Earlier, earlier_of
+from apps.reports.services.pictures import (
+    ShownImage,
+    add_picture,
+    describe_picture,
+    move_picture_up,
+    open_report_for,
+    remove_picture,
+)
 from apps.reports.services.preparing import (
     orders_to_read,
     prepare_report,
@@ -11,12 +19,14 @@ from apps.reports.services.refusals import (
     AlreadyFinal,
     ClaimedByAnother,
     EmptyReport,
+    ForeignImage,
     NotAllowed,
     NotFinal,
     NothingToRead,
     OtherPatientShown,
     ReportRefused,
     StaleRevision,
+    TooManyPictures,
 )
 from apps.reports.services.showing import check_shown
 from apps.reports.services.signing import (
@@ -33,22 +43,31 @@ __all__ = [
     "ClaimedByAnother",
     "Earlier",
     "EmptyReport",
+    "ForeignImage",
     "NotAllowed",
     "NotFinal",
     "NothingToRead",
     "OtherPatientShown",
     "ReportRefused",
     "ReportText",
+    "ShownImage",
     "StaleRevision",
+    "TooManyPictures",
     "add_addendum",
     "check_shown",
     "claim_report",
     "earlier_of",
+    "add_picture",
+    "claim_report",
+    "describe_picture",
+    "move_picture_up",
     "note_viewing",
+    "open_report_for",
     "orders_to_read",
     "patient_header",
     "prepare_report",
     "release_report",
+    "remove_picture",
     "save_draft",
     "sign_report",
     "take_over_report",

@@ -62,3 +62,11 @@ class OtherPatientShown(ReportRefused):
                 "Go back to the images of this patient, or close the viewer."
             )
         )
+
+
+class ForeignImage(ReportRefused):
+    """The picture shows a study of another patient, or one that is not here."""
+
+
+class TooManyPictures(ReportRefused):
+    """The report has as many pictures as it may have."""

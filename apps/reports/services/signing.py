@@ -16,7 +16,7 @@ from apps.orders.models import Order
 from apps.orders.services import advance_order
 from apps.patients.models import Patient
 from apps.reports import pdf
-from apps.reports.models import Report, ReportVersion
+from apps.reports.models import Report, ReportPicture, ReportVersion
 from apps.reports.services.claims import give_to
 from apps.reports.services.refusals import EmptyReport, NotAllowed, NotFinal, StaleRevision
 from apps.reports.services.rows import (
@@ -82,12 +82,14 @@ def sign_report(
         raise EmptyReport(_("Write findings or an impression before signing."))
     current = load(report)
     _check_writable(current, signer, revision)
-    version = _rendered(current, text, status=status, signer=signer)
+    pictures = list(current.pictures.all())
+    version = _rendered(current, text, pictures, status=status, signer=signer)
     with transaction.atomic():
         current = lock(report)
         _check_writable(current, signer, revision)
+        _check_pictures(current, pictures)
         _set_text(current, text)
-        _store(current, version, origin=origin)
+        _store(current, version, pictures, origin=origin)
         if status == ReportVersion.Status.FINAL:
             advance_order(current.order, to=Order.Status.REPORTED, origin=origin)
     return version
@@ -109,12 +111,14 @@ def add_addendum(
     if not current.is_released:
         raise NotFinal(_("An addendum can be added once the report is final."))
     said = ReportText(findings=text.strip())
-    version = _rendered(current, said, status=ReportVersion.Status.ADDENDUM, signer=signer)
+    pictures = list(current.pictures.all())
+    addendum = ReportVersion.Status.ADDENDUM
+    version = _rendered(current, said, pictures, status=addendum, signer=signer)
     with transaction.atomic():
         current = lock(report)
         if current.versions.filter(number=version.number).exists():
             raise StaleRevision
-        _store(current, version, origin=origin)
+        _store(current, version, pictures, origin=origin)
     return version
 
 
@@ -159,8 +163,19 @@ def _set_text(report: Report, text: ReportText) -> None:
     report.revision += 1
 
 
+def _check_pictures(report: Report, pictures: Sequence[ReportPicture]) -> None:
+    """Those in the PDF must be those of the report: one may have come while it was made."""
+    if report.pictures.digests() != [f"{one.sha256} {one.caption}" for one in pictures]:
+        raise StaleRevision
+
+
 def _rendered(
-    report: Report, text: ReportText, *, status: ReportVersion.Status, signer: User
+    report: Report,
+    text: ReportText,
+    pictures: Sequence[ReportPicture],
+    *,
+    status: ReportVersion.Status,
+    signer: User,
 ) -> ReportVersion:
     """The next version with its PDF, not yet stored: rendering waits for no lock."""
     earlier = list(report.versions.without_pdf())
@@ -174,15 +189,19 @@ def _rendered(
         signed_at=timezone.now(),
         **asdict(text),
     )
-    version.pdf = pdf.render(version, earlier=earlier, study_uid=study_uid(report.order))
+    uid = study_uid(report.order)
+    version.pdf = pdf.render(version, earlier=earlier, pictures=pictures, study_uid=uid)
     version.pdf_sha256 = hashlib.sha256(version.pdf).hexdigest()
     return version
 
 
-def _store(report: Report, version: ReportVersion, *, origin: Origin) -> None:
+def _store(
+    report: Report, version: ReportVersion, pictures: Sequence[ReportPicture], *, origin: Origin
+) -> None:
     version.save(force_insert=True)
     report.status = BECOMES[ReportVersion.Status(version.status)]
     report.claimed_by = report.claimed_at = None  # nobody is writing it now
     report.save()
-    details = {"version": version.number, "status": version.status}
+    digests = [one.sha256 for one in pictures]
+    details = {"version": version.number, "status": version.status, "pictures": digests}
     record(Kind.REPORT_SIGNED, version, origin=origin, details=details)

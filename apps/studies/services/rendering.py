@@ -70,6 +70,19 @@ def render_film(
     return options.media_type, made
 
 
+def film_piece(pictures: Sequence[bytes], *, first: bytes, speed: float) -> bytes:
+    """A piece of a film of JPEG pictures that `render` made; raises as `render` does.
+
+    `first` is the first picture of the whole film: all pieces are as large.
+    """
+    return _made(_films, "slides", {"speed": speed}, [first, *pictures])
+
+
+def join_film(pieces: Sequence[bytes], *, speed: float) -> bytes:
+    """Pieces of one film and one speed as a whole; raises as `render` does."""
+    return _made(_films, "join", {"speed": speed}, pieces)
+
+
 def repack_video(instance: Instance) -> bytes:
     """A stored video in another container than MP4, as MP4; raises as `render` does."""
     return _made(_films, "repack", {}, _video(instance))

@@ -44,6 +44,10 @@ const parts = [navigation, regular];
 import * as threed from "./threed.js";
 
 const parts = [navigation, threed];
+import * as printing from "./printing.js";
+import * as reportPicture from "./report-picture.js";
+
+const parts = [navigation, printing, reportPicture];
 const COMMANDS = "openpacs";
 let context = null;
 
