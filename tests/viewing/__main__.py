@@ -35,8 +35,8 @@ def main() -> int:
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         verdicts = look_at(chosen, Path(folder))
-    if not names:
-        DOCUMENT.write_text(written(verdicts))
+    before = DOCUMENT.read_text() if DOCUMENT.exists() else ""
+    DOCUMENT.write_text(written(verdicts, before))
     return int(any(one.problems for one in verdicts))
 
 
