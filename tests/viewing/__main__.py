@@ -45,9 +45,9 @@ def look_at(cases: Sequence[Case], folder: Path) -> list[Verdict]:
     (folder / "copies").mkdir()
     files = files_of(cases, SAMPLES, folder / "copies")
     department = Department(folder, {})
-    department.start()
     verdicts = []
     try:
+        department.start()
         wanted = folder / "wanted.json"
         wanted.write_text(json.dumps(sorted({str(one) for part in files.values() for one in part})))
         said = department.run(sys.executable, "-m", "tests.viewing.loading", str(wanted))

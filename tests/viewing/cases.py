@@ -82,12 +82,12 @@ def images(
 
     def look(viewer: Viewer, studies: list[str]) -> None:
         viewer.open(*studies)
-        if limit:
-            viewer.wait_for_state(lambda now: now["displaySets"], "the series in the list")
-        else:
+        if not limit:
             viewer.wait_for_images()
-        found = viewer.state()["viewports"][0]["images"]
-        expect(found == count, f"{count} images to page through, not {found}")
+        viewer.wait_for_state(
+            lambda now: now["viewports"] and now["viewports"][0]["images"] == count,
+            f"{count} images to page through",
+        )
         if level:
             mean, _ = brightness(viewer.pictures()[0])
             expect(level[0] < mean < level[1], f"a mean grey level of {level}, not {mean:.1f}")
