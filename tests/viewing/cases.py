@@ -383,6 +383,6 @@ images(
 def _volume_rendering(viewer: Viewer, studies: list[str]) -> None:
     viewer.open(*studies, hangingProtocolId="mprAnd3DVolumeViewport")
     viewer.wait_for_images(4, seconds=120)
-    viewer.wait_for_volumes(seconds=120)
+    viewer.wait_for_volumes(seconds=300)
     types = sorted(one["type"] for one in viewer.state()["viewports"])
     expect(types == ["orthographic"] * 3 + ["volume3d"], "three planes and a rendered volume")
