@@ -18,7 +18,7 @@ and the other rows stay. The tests look at {short}.
 
 A case is a function in tests/viewing/cases.py.
 
-{seen} of {count} cases were seen.
+{seen} of {count} cases were seen, {limited} of them as far as OHIF can.
 
 | Case | Data | What must be seen | Result |
 |---|---|---|---|
@@ -34,6 +34,7 @@ def written(verdicts: Sequence[Verdict], before: str) -> str:
     return TEXT.format(
         short=", ".join(f"*{one.name}*" for one in CASES if one.short),
         seen=sum("**not seen**" not in row for row in known),
+        limited=sum("as far as OHIF can" in row for row in known),
         count=len(known),
         rows="\n".join(known),
     )
