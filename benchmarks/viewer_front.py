@@ -22,8 +22,11 @@ BUFFER = 1 << 18
 END = b"\r\n\r\n"
 
 
-def serve(port: int, behind: int) -> None:
+def serve(port: int, behind: int, ready: threading.Event | None = None) -> None:
+    """Serve for ever; `ready` is set once somebody may connect."""
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+        if ready:
+            ready.set()
         while True:
             client, _ = listener.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -31,8 +31,9 @@ FRAME_SYNTAXES: dict[str, tuple[str, ...]] = {
 FRAME_TYPES = {syntax: kind for kind, syntaxes in FRAME_SYNTAXES.items() for syntax in syntaxes}
 # What is encoded for those who ask. Implicit VR has no place in web services (PS3.18 8.7.3).
 TARGETS = ENCODABLE - {IMPLICIT_LITTLE}
-# Retired forms of JPEG that no viewer in a browser decodes: any syntax is for them a plain one.
-_FOR_US_ALONE = frozenset({SPECTRAL, PROGRESSIVE})
+# Forms of JPEG that viewers in a browser decode not at all or, those of twelve bits, to wrong
+# values: who takes any syntax gets them plain.
+_FOR_US_ALONE = frozenset({SPECTRAL, PROGRESSIVE, "1.2.840.10008.1.2.4.51"})
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)')
 
 

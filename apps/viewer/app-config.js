@@ -4,12 +4,22 @@ window.PUBLIC_URL = openpacs.site.base;
 console.time("scriptToView"); // the viewer ends this timer, and complains where there is none
 window.browserImportFunction = (module) => import(module);
 
+// Where the session has ended the person signs in, and comes back to the same study.
+function signInAgain() {
+  const here = encodeURIComponent(location.pathname + location.search);
+  location.assign(`${openpacs.site.signIn}?next=${here}`);
+}
+
+const isOurs = (url) => new URL(url, location.href).origin === location.origin;
+
 // The viewer stores with POST and knows no CSRF token: every write to our own origin gets it.
+// Not all of its requests tell httpErrorHandler how they ended: all are listened to.
 (() => {
   const { open, send } = XMLHttpRequest.prototype;
   XMLHttpRequest.prototype.open = function (method, url, ...rest) {
-    const ours = new URL(url, location.href).origin === location.origin;
+    const ours = isOurs(url);
     this.openpacsWrite = ours && !["GET", "HEAD", "OPTIONS"].includes(method.toUpperCase());
+    if (ours) this.addEventListener("load", () => this.status === 401 && signInAgain());
     return open.call(this, method, url, ...rest);
   };
   XMLHttpRequest.prototype.send = function (body) {
@@ -17,6 +27,12 @@ window.browserImportFunction = (module) => import(module);
       this.setRequestHeader("X-CSRFToken", openpacs.site.csrfToken);
     }
     return send.call(this, body);
+  };
+  const { fetch } = window;
+  window.fetch = async (...asked) => {
+    const answer = await fetch(...asked);
+    if (answer.status === 401 && isOurs(answer.url)) signInAgain();
+    return answer;
   };
 })();
 
@@ -81,10 +97,7 @@ window.config = {
   ],
   // The viewer itself would only say that the study is not available.
   httpErrorHandler: (error) => {
-    if (error.status === 401) {
-      const here = encodeURIComponent(location.pathname + location.search);
-      location.assign(`${openpacs.site.signIn}?next=${here}`);
-    }
+    if (error.status === 401) signInAgain();
   },
   whiteLabeling: {
     createLogoComponentFn: (React) => {

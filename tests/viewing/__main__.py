@@ -35,8 +35,8 @@ def main() -> int:
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         verdicts = look_at(chosen, Path(folder))
-    if not names:
-        DOCUMENT.write_text(written(verdicts))
+    before = DOCUMENT.read_text() if DOCUMENT.exists() else ""
+    DOCUMENT.write_text(written(verdicts, before))
     return int(any(one.problems for one in verdicts))
 
 
@@ -45,9 +45,9 @@ def look_at(cases: Sequence[Case], folder: Path) -> list[Verdict]:
     (folder / "copies").mkdir()
     files = files_of(cases, SAMPLES, folder / "copies")
     department = Department(folder, {})
-    department.start()
     verdicts = []
     try:
+        department.start()
         wanted = folder / "wanted.json"
         wanted.write_text(json.dumps(sorted({str(one) for part in files.values() for one in part})))
         said = department.run(sys.executable, "-m", "tests.viewing.loading", str(wanted))

@@ -58,6 +58,7 @@ VOLUMES = """() => {
   return volumes.length > 0 && volumes.every((one) => one.loadStatus?.loaded ?? true);
 }"""
 DARK, FLAT = 0.02, 0.5  # grey levels of 255: mean and deviation of what counts as empty
+PATIENCE = 120  # seconds; drawing is done by software, often beside other work
 OWN = ("data:", "blob:", "chrome:", "chrome-extension:")  # the last two: Chromium's PDF viewer
 
 State = dict[str, Any]
@@ -94,7 +95,7 @@ class Viewer:
         """What each canvas of the viewports holds, as PNG; drawings over it are not in it."""
         return [base64.b64decode(one) for one in self.page.evaluate(CANVASES)]
 
-    def wait_for_images(self, viewports: int = 1, *, seconds: float = 60) -> None:
+    def wait_for_images(self, viewports: int = 1, *, seconds: float = PATIENCE) -> None:
         """Until so many viewports show something; raises NotSeen."""
         self.wait_until(
             lambda: sum(map(is_seen, self.pictures())) >= viewports,
@@ -103,14 +104,16 @@ class Viewer:
         )
 
     def wait_for_state(
-        self, says: Callable[[State], object], what: str, *, seconds: float = 60
+        self, says: Callable[[State], object], what: str, *, seconds: float = PATIENCE
     ) -> State:
         """Until the viewer's services say so; raises NotSeen."""
-        self.page.wait_for_function("window.services?.viewportGridService", timeout=60_000)
+        self.page.wait_for_function("window.services?.viewportGridService", timeout=1000 * PATIENCE)
         self.wait_until(lambda: says(self.state()), what, seconds=seconds)
         return self.state()
 
-    def wait_until(self, is_so: Callable[[], object], what: str, *, seconds: float = 60) -> None:
+    def wait_until(
+        self, is_so: Callable[[], object], what: str, *, seconds: float = PATIENCE
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not is_so():
             if time.monotonic() > deadline:
@@ -121,7 +124,7 @@ class Viewer:
         """Double-click the series of this modality in the study browser, as one does."""
         thumbnails = "[data-cy^=study-browser-thumbnail]"
         labelled = self.page.locator(thumbnails).filter(has_text=modality)
-        labelled.nth(number).wait_for(timeout=30_000)
+        labelled.nth(number).wait_for(timeout=1000 * PATIENCE)
         labelled.nth(number).dblclick()
 
     def command(self, name: str, **options: Any) -> None:
@@ -131,7 +134,7 @@ class Viewer:
             [name, options],
         )
 
-    def wait_for_volumes(self, *, seconds: float = 60) -> None:
+    def wait_for_volumes(self, *, seconds: float = PATIENCE) -> None:
         """Until every slice of every volume is loaded; raises NotSeen."""
         self.wait_until(lambda: self.page.evaluate(VOLUMES), "whole volumes", seconds=seconds)
 
