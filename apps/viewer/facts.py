@@ -14,23 +14,23 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from apps.accounts.policy import Action, Noun, can
+from apps.viewer.documents import documents_facts
+from apps.viewer.key_images import key_image_facts
 from apps.viewer.personal import (
     layouts_facts,
     preferences_facts,
     slab_facts,
     windows_facts,
 )
-from apps.viewer.key_images import key_image_facts
+from apps.viewer.print_facts import printing_facts, report_picture_facts
 from apps.viewer.reading import (
     measurement_facts,
     navigation_facts,
     priors_facts,
     reading_facts,
 )
-from apps.viewer.documents import documents_facts
 from apps.viewer.regular import regular_facts
 from apps.viewer.threed import threed_facts
-from apps.viewer.print_facts import printing_facts, report_picture_facts
 
 Facts = dict[str, Any]
 DICOMWEB = "/dicom-web"  # path-absolute: right behind any front and on any host
@@ -53,10 +53,6 @@ def site_facts(request: HttpRequest) -> Facts:
     }
 
 
-def navigation_facts(request: HttpRequest) -> Facts:
-    return {"home": reverse("home"), "words": {"home": _("Back to the worklist")}}
-
-
 def saving_facts(request: HttpRequest) -> Facts:
     """Who is named in what is saved, as a DICOM person name."""
     user: Any = request.user
@@ -65,22 +61,19 @@ def saving_facts(request: HttpRequest) -> Facts:
 
 PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "site": site_facts,
-    "navigation": navigation_facts,
-    "layouts": layouts_facts,
-    "slab": slab_facts,
-    "windows": windows_facts,
-    "preferences": preferences_facts,
-    "keyImages": key_image_facts,
-    "saving": saving_facts,
-PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
-    "site": site_facts,
-    "navigation": navigation_facts,
     "reading": reading_facts,
-    "measurements": measurement_facts,
+    "navigation": navigation_facts,
     "priors": priors_facts,
-    "documents": documents_facts,
-    "regular": regular_facts,
-    "threed": threed_facts,
-    "printing": printing_facts,
+    "measurements": measurement_facts,
+    "saving": saving_facts,
+    "keyImages": key_image_facts,
     "reportPicture": report_picture_facts,
+    "slab": slab_facts,
+    "layouts": layouts_facts,
+    "windows": windows_facts,
+    "printing": printing_facts,
+    "threed": threed_facts,
+    "regular": regular_facts,
+    "documents": documents_facts,
+    "preferences": preferences_facts,
 }

@@ -12,7 +12,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apps.viewer.dist import BASE
+from apps.viewer.ohif import BASE
 
 CHUNKS = ("1673", "6938", "6489", "6495", "8478", "89")
 

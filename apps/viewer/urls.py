@@ -2,17 +2,11 @@ from django.urls import path, re_path
 
 from apps.accounts.access import allows
 from apps.accounts.policy import Action, Noun
-from apps.viewer import layouts, views
-from apps.viewer import key_images, views
-from apps.viewer import documents, views
-from apps.viewer import regular, views
-from apps.viewer import elsewhere, views
-from apps.viewer import print_views, views
+from apps.viewer import documents, elsewhere, key_images, layouts, print_views, regular, views
 
 app_name = "viewer"
 
 may_view = allows(Action.VIEW, Noun.STUDY)
-may_mark = allows(Action.CREATE, Noun.STUDY)
 may_read = allows(Action.CHANGE, Noun.REPORT)
 may_create = allows(Action.CREATE, Noun.STUDY)
 
@@ -30,7 +24,7 @@ urlpatterns = [
     ),
     path(
         "key-images/<str:study_instance_uid>/change/",
-        may_mark(key_images.change),
+        may_create(key_images.change),
         name="key-marks-change",
     ),
     path("compare/<str:study_instance_uid>/<str:prior>/", may_view(views.compare), name="compare"),

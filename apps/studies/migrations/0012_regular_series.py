@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('studies', '0010_answered_columns'),
+        ('studies', '0011_provenance'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

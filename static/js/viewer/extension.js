@@ -5,7 +5,6 @@
 //   commands(context)   { name: function(options) }, run by buttons, keys and other parts
 //   buttons(context)    [{ id, section, props }], put into sections of the toolbar:
 //                       "primary" (the bar itself) or "openpacsMore" (the menu at its end)
-//   buttons(context)    [{ id, section, props }], put into sections of the toolbar
 //   panels(context)     [{ name, iconName, label, component }], tabs of the right side
 //   enter(context)      called each time a mode (basic, segmentation, ...) has been entered
 //   leave(context)      called when it is left
@@ -13,41 +12,30 @@
 // extensionManager, appConfig. Addresses, rights and words come with app-config.js:
 // `openpacs.<part>`, made by apps/viewer/facts.py.
 
-import * as layouts from "./layouts.js";
 import * as documents from "./documents.js";
+import * as keyImages from "./key-images.js";
+import * as layouts from "./layouts.js";
+import * as measurements from "./measurements.js";
 import * as navigation from "./navigation.js";
-import * as prefetch from "./prefetch.js";
-
-const parts = [navigation, prefetch];
 import * as preferences from "./preferences.js";
+import * as prefetch from "./prefetch.js";
+import * as printing from "./printing.js";
+import * as priors from "./priors.js";
+import * as reading from "./reading.js";
+import * as regular from "./regular.js";
+import * as reportPicture from "./report-picture.js";
+import * as saving from "./saving.js";
 import * as slab from "./slab.js";
+import * as threed from "./threed.js";
 import { arrange } from "./toolbar.js";
 import * as windows from "./windows.js";
 
 // In this order their buttons stand in the toolbar.
-const parts = [navigation, slab, layouts, windows, preferences];
-import * as keyImages from "./key-images.js";
-import * as navigation from "./navigation.js";
-import * as saving from "./saving.js";
-
-const parts = [navigation, keyImages, saving];
-import * as measurements from "./measurements.js";
-import * as navigation from "./navigation.js";
-import * as priors from "./priors.js";
-import * as reading from "./reading.js";
-
-const parts = [reading, navigation, measurements, priors];
-const parts = [navigation, documents];
-import * as regular from "./regular.js";
-
-const parts = [navigation, regular];
-import * as threed from "./threed.js";
-
-const parts = [navigation, threed];
-import * as printing from "./printing.js";
-import * as reportPicture from "./report-picture.js";
-
-const parts = [navigation, printing, reportPicture];
+const parts = [
+  ...[reading, navigation, priors, measurements, prefetch, saving],
+  ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
+  ...[documents, preferences],
+];
 const COMMANDS = "openpacs";
 let context = null;
 
@@ -83,7 +71,6 @@ export default {
   }),
   getPanelModule: panels,
   onModeEnter() {
-    putButtons();
     // The mode sets its own panels right after this, in the same turn: ours come behind them.
     queueMicrotask(putPanels);
     for (const part of parts) part.enter?.(context);

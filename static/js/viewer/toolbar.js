@@ -1,7 +1,6 @@
 // The order of the toolbar, and what goes into menus: it has to fit beside a report (900 px).
 const PRIMARY = "primary";
 const MORE = "openpacsMore";
-const FIRST = "openpacsHome";
 // Seldom used: from the bar into the viewer's own menu.
 const MOVED = { Capture: "MoreTools" };
 // Tools of certain viewports take room only where they work.
@@ -18,10 +17,10 @@ export function arrange(toolbarService, buttons) {
   for (const section of new Set(buttons.map((button) => button.section))) {
     if (section !== PRIMARY) put(toolbarService, section, idsIn(buttons, section));
   }
-  const ours = idsIn(buttons, PRIMARY).filter((id) => id !== FIRST);
-  const theirs = held.filter((id) => ![FIRST, MORE, ...ours, ...moved].includes(id));
+  const ours = idsIn(buttons, PRIMARY);
+  const theirs = held.filter((id) => ![MORE, ...ours, ...moved].includes(id));
   toolbarService.clearButtonSection(PRIMARY);
-  put(toolbarService, PRIMARY, [FIRST, ...theirs, ...ours, MORE]);
+  put(toolbarService, PRIMARY, [...theirs, ...ours, MORE]);
   for (const id of ONLY_WHERE_USEFUL) hideWhereUseless(toolbarService.getButton(id));
 }
 
