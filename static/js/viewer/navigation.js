@@ -1,12 +1,15 @@
 // Ways out of the viewer: to the list one came from, to the report, to the next exam.
 /* global openpacs */
 import { aboutStudy, currentStudy, narrowing, open, openDesk, send } from "./reading.js";
+import { prefetchStudy } from "./prefetch.js";
 import { button, key } from "./strip.js";
 
 const { home, next, words } = openpacs.navigation;
 const REPORT = "openpacs-report";
 const framed = window.self !== window.top;
+const AHEAD_MS = 15_000; // into a study, what comes next is fetched; its own images come first
 let services = null;
+let ahead = 0;
 
 function goHome() {
   window.top.location.assign(home);
@@ -20,12 +23,25 @@ async function goOn() {
     send({ kind: "next", to: desk.from });
     return;
   }
+  const study = await nextStudy();
+  if (study) open([study]);
+  else services.uiNotificationService.show({ title: words.next, message: words.none, type: "info" });
+}
+
+async function nextStudy() {
   const query = narrowing();
   query.set("after", currentStudy());
   const response = await fetch(`${next}?${query}`);
-  const { study } = response.ok ? await response.json() : {};
-  if (study) open([study]);
-  else services.uiNotificationService.show({ title: words.next, message: words.none, type: "info" });
+  return response.ok ? (await response.json()).study : "";
+}
+
+async function fetchAhead() {
+  try {
+    const study = await nextStudy();
+    if (study) await prefetchStudy(study);
+  } catch {
+    // Nobody has asked for it yet.
+  }
 }
 
 // In its frame beside the report one is there already.
@@ -49,6 +65,7 @@ export const commands = () => ({
 });
 
 export function enter({ servicesManager }) {
+  if (next) ahead = setTimeout(fetchAhead, AHEAD_MS);
   if (services) return;
   services = servicesManager.services;
   key("H", goHome);
@@ -61,4 +78,8 @@ export function enter({ servicesManager }) {
     button("openpacs-report", { label: words.report, title: words.reportHint, run: goToReport });
   }
   button("openpacs-next", { label: words.next, title: words.nextHint, run: goOn });
+}
+
+export function leave() {
+  clearTimeout(ahead);
 }
