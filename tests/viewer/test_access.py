@@ -37,16 +37,37 @@ class Refusal(StrEnum):
     EMPTY = "empty"  # a list without it
     FORBIDDEN = "forbidden"  # needs a right that no referrer has: 403
     GENERAL = "general"  # says nothing about any study
+    POSTED = "posted"  # takes POST only: what is sent there, and by whom, has tests of its own
     OTHERWISE = "otherwise"  # work items: another noun of the policy, tested with them
 
 
-HIDDEN, EMPTY, FORBIDDEN, GENERAL, OTHERWISE = Refusal
+HIDDEN, EMPTY, FORBIDDEN, GENERAL, POSTED, OTHERWISE = Refusal
 EXPECTED: dict[str, Refusal] = {
     "viewer:page": HIDDEN,
     "viewer:config": GENERAL,
     "viewer:open-several": HIDDEN,
     "viewer:open": HIDDEN,
     "viewer:inner-page": HIDDEN,
+    **{
+        f"viewer:{name}": HIDDEN
+        for name in (
+            *("layouts", "key-images", "key-marks", "compare", "about", "priors", "documents"),
+            *("irregular", "elsewhere"),
+        )
+    },
+    "viewer:regular-progress": HIDDEN,
+    "viewer:next": FORBIDDEN,
+    "viewer:key-marks-change": FORBIDDEN,
+    "viewer:make-regular": FORBIDDEN,
+    "viewer:send": FORBIDDEN,
+    "viewer:layout-remove": POSTED,
+    "viewer:preferences": POSTED,
+    "viewer:launch": POSTED,
+    "viewer:print-layout": POSTED,
+    "viewer:print-rows": POSTED,
+    "volview:page": HIDDEN,
+    "volview:open": HIDDEN,
+    "volview:manifest": HIDDEN,
     "dicomweb:capabilities": GENERAL,
     "dicomweb:studies": EMPTY,
     "dicomweb:all-series": EMPTY,
@@ -79,6 +100,13 @@ EXPECTED: dict[str, Refusal] = {
 QUERY: dict[str, Callable[[Instance], dict[str, Any]]] = {
     "viewer:page": lambda one: {"StudyInstanceUIDs": one.series.study.study_instance_uid},
     "viewer:inner-page": lambda one: {"StudyInstanceUIDs": one.series.study.study_instance_uid},
+    "viewer:layouts": lambda one: {"study": one.series.study.study_instance_uid},
+    "volview:page": lambda one: {
+        "urls": reverse(
+            "volview:manifest",
+            args=[one.series.study.study_instance_uid, one.series.series_instance_uid],
+        )
+    },
     "viewer:open-several": lambda one: {"study": one.series.study_id},
     "dicomweb:studies": lambda one: {"StudyInstanceUID": one.series.study.study_instance_uid},
     "dicomweb:all-series": lambda one: {"StudyInstanceUID": one.series.study.study_instance_uid},
@@ -92,13 +120,14 @@ QUERY: dict[str, Callable[[Instance], dict[str, Any]]] = {
 }
 
 
-# An image without bulk data has none.
+# One image has no bulk data apart, nor a stack to be made regular.
 WITHOUT = {"dicomweb:study-bulk-data", "dicomweb:series-bulk-data", "dicomweb:instance-bulk-data"}
+WITHOUT |= {"viewer:regular-progress"}  # nobody has asked for a regular series
 # The names in the path of every route.
 PLACES = {
     name: re.findall(r"<(?:\w+:)?(\w+)>", path)
     for path, name, _ in walk(get_resolver().url_patterns)
-    if path.startswith(("viewer/", "dicom-web/")) or path == "wado"
+    if path.startswith(("viewer/", "volview/", "dicom-web/")) or path == "wado"
 }
 ROUTES = sorted(PLACES)
 GUARDED = [name for name in ROUTES if EXPECTED.get(name) is not OTHERWISE]
@@ -119,6 +148,10 @@ class World:
             "study": instance.series.study.study_instance_uid,
             "series": instance.series.series_instance_uid,
             "instance": instance.sop_instance_uid,
+            "series_instance_uid": instance.series.series_instance_uid,
+            "prior": instance.series.study.study_instance_uid,
+            "launcher": 1,
+            "pk": 1,
             "frames": "1",
             "path": "viewer" if name.startswith("viewer:") else "7FE00010",
         }
@@ -130,9 +163,10 @@ class World:
 @pytest.fixture
 def world(keep: Keep, as_role: Callable[[str], Client], tmp_path: Path) -> World:
     referrer = as_role("referrer")
-    page = tmp_path / "viewer" / "index.html"
-    page.parent.mkdir()
-    page.write_text("<!doctype html><title>viewer</title>")
+    for viewer in ("viewer", "volview"):
+        page = tmp_path / viewer / "index.html"
+        page.parent.mkdir()
+        page.write_text("<!doctype html><title>viewer</title>")
     settings.BUILD_DIR = tmp_path
     user = User.objects.get(username="referrer")
     ordered = make_order(referrer=ReferrerFactory.create(user=user))
@@ -179,6 +213,8 @@ def test_a_referrer_sees_what_was_ordered_and_nothing_of_others(world: World) ->
             assert foreign.status_code == 404, name
         elif EXPECTED[name] is FORBIDDEN:
             assert (own.status_code, foreign.status_code) in ((403, 403), (403, 404)), name
+        elif EXPECTED[name] is POSTED:
+            assert (own.status_code, foreign.status_code) == (405, 405), name
 
 
 def test_somebody_without_the_right_to_see_studies_is_refused(
@@ -197,7 +233,7 @@ def test_without_a_session_that_holds_there_is_only_the_door(world: World, began
             client.force_login(world.person, backend=settings.AUTHENTICATION_BACKENDS[-1])
             end(client, began)
         answer = world.get(client, name, world.own)
-        if name.startswith("viewer:"):
+        if name.startswith(("viewer:", "volview:")):
             assert answer.status_code == 302, name
             assert answer["Location"].startswith(reverse("accounts:login"))
         else:
