@@ -158,6 +158,9 @@ function receive(message) {
   }
 }
 
+// The tools take the press of a button for themselves: keys would go on to the page around.
+if (framed) document.addEventListener("pointerdown", () => window.focus(), true);
+
 window.addEventListener("pagehide", () => channel.send({ kind: "gone" }));
 window.addEventListener("pageshow", ({ persisted }) => persisted && lookSoon());
 
