@@ -46,7 +46,10 @@ STATIC = (
     Check("Migrations", manage("makemigrations", "--check", "--dry-run")),
     Check("Django's own checks", manage("check", "--fail-level", "WARNING")),
 )
-PYTEST = ("-n", PROCESSES, "--dist", "loadfile", "--durations", "10")
+PYTEST = (
+    *("-n", PROCESSES, "--dist", "loadfile", "--no-loadscope-reorder"),  # the slow ones first
+    *("--durations", "10"),
+)
 TESTS = (
     Check("Tests on SQLite", tool("pytest", *PYTEST, "--cov", "--cov-report", "term")),
     Check(

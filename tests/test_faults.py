@@ -16,7 +16,11 @@ from pynetdicom import AE
 from tests.faults import Ledger, Rig, reckon, rig, storm
 from tests.servers import postgres, redis
 
-pytestmark = pytest.mark.fault
+# pynetdicom leaves sockets that could not connect to the garbage collector.
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
@@ -32,8 +36,6 @@ def engines() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.engines
-# pynetdicom leaves sockets that could not connect to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_acknowledged_is_lost_when_processes_are_killed(engines: dict[str, str]) -> None:
     ledger = Ledger(wanted=80)
     with rig(engines) as target:
