@@ -27,6 +27,13 @@ FILES = {
     "@fontsource-variable/ibm-plex-sans/wght.css": "plex",
     "@fontsource-variable/ibm-plex-sans/files/*-wght-normal.woff2": "plex/files",
     "@fontsource-variable/ibm-plex-sans/LICENSE": "plex",
+    # Names in other scripts than ours; a page fetches what it has characters of.
+    **{
+        f"@expo-google-fonts/noto-sans-{script}/{weight}/*.ttf": "noto"
+        for script in ("thai", "arabic", "jp")
+        for weight in ("400Regular", "700Bold")
+    },
+    "@expo-google-fonts/noto-sans-thai/LICENSE_FONT": "noto",
     "htmx.org/dist/htmx.min.js": "htmx",
     "htmx.org/LICENSE": "htmx",
     # The icons of the 3D workstation.
