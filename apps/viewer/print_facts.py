@@ -36,7 +36,6 @@ def printing_facts(request: HttpRequest) -> dict[str, Any]:
             "film": _("Series as a film (MP4)"),
             "filmAsked": _("The film is asked for."),
             "filmFailed": _("The film could not be made."),
-            "close": _("Close"),
         },
     }
 

@@ -26,7 +26,6 @@ def threed_facts(request: HttpRequest) -> dict[str, Any]:
             "send": _("Send to a device"),
             "started": _("The program was called."),
             "failed": _("The program could not be called."),
-            "close": _("Close"),
         },
     }
 

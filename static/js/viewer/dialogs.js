@@ -28,6 +28,16 @@ export function ticked(text, field) {
   return element("label", { className: "openpacs-tick" }, field, element("span", {}, text));
 }
 
+export function numberField(name, value, min, max) {
+  return element("input", { type: "number", name, value, min, max, required: true });
+}
+
+/** `options`: pairs of value and text. */
+export function choice(name, options) {
+  const made = options.map(([value, textContent]) => element("option", { value, textContent }));
+  return element("select", { name }, ...made);
+}
+
 /**
  * Open a dialog of this name, or close it where it is open already; null then.
  *

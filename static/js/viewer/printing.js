@@ -1,14 +1,15 @@
 // Images on paper and as a film: a small dialog of ours.
 /* global openpacs */
 import { capture, describe, viewportsOf } from "./capture.js";
+import { choice, element, labelled, numberField, openDialog } from "./dialogs.js";
 import { askForFilm } from "./film.js";
-import { closeButton, dialogOf, element, field, numberField, select } from "./dialog.js";
+import { button } from "./toolbar.js";
 
 const { layout, rows, film, words } = openpacs.printing;
 const LONGEST = 1800; // pixels of the longer side of a viewport
 const HIGHEST = 1_000_000;
 
-async function openDialog(context) {
+async function ask(context) {
   const shown = viewportsOf(context);
   if (!shown.length) return;
   const known = shown.map((one) => describe(one, context, words));
@@ -16,63 +17,57 @@ async function openDialog(context) {
   const active = Math.max(shown.findIndex((one) => one.active), 0);
   const asked = form(known[active]);
   const status = element("p", { role: "status" });
-  const dialog = dialogOf(words.title, preview(pictures, shown), asked, status);
-  const buttons = element("div", { style: "display:flex;gap:.5rem;flex-wrap:wrap" });
-  buttons.append(
-    action(words.printLayout, () => postLayout(asked, shown, known, pictures)),
-    action(words.printRows, () => postRows(asked, known[active])),
+  const opened = openDialog({ name: "openpacs-print", title: words.title });
+  if (!opened) return;
+  asked.append(
+    row(
+      action(words.printLayout, () => postLayout(asked, shown, known, pictures)),
+      action(words.printRows, () => postRows(asked, known[active])),
+      ...(film
+        ? [action(words.film, () => askForFilm(asked, known[active], (said) => (status.textContent = said)))]
+        : []),
+    ),
   );
-  if (film) {
-    buttons.append(
-      action(words.film, () => askForFilm(asked, known[active], (said) => (status.textContent = said))),
-    );
-  }
-  buttons.append(closeButton(dialog, words.close));
-  asked.append(buttons);
-  dialog.showModal();
+  opened.body.append(preview(pictures, shown), asked, status);
+}
+
+function row(...children) {
+  return element("div", { className: "openpacs-row" }, ...children);
 }
 
 function form({ images, speed }) {
-  const made = element("form", { style: "display:grid;gap:.75rem" });
-  const paper = element("div", { style: "display:flex;gap:1rem;flex-wrap:wrap" });
-  paper.append(
-    field(words.paper, select("paper", [["a4", "A4"], ["us-letter", "Letter"]])),
-    field(
-      words.orientation,
-      select("orientation", [["landscape", words.landscape], ["portrait", words.portrait]]),
+  const papers = [["a4", "A4"], ["us-letter", "Letter"]];
+  const ways = [["landscape", words.landscape], ["portrait", words.portrait]];
+  const numbers = row(
+    labelled(words.first, numberField("first", 1, 1, HIGHEST)),
+    labelled(words.last, numberField("last", images, 1, HIGHEST)),
+    labelled(words.step, numberField("step", 1, 1, 10_000)),
+    labelled(words.rows, numberField("rows", 4, 1, 8)),
+    labelled(words.columns, numberField("columns", 5, 1, 8)),
+  );
+  if (film) {
+    numbers.append(labelled(words.speed, numberField("speed", speed ?? openpacs.printing.speed, 1, 60)));
+  }
+  return element(
+    "form",
+    {},
+    row(
+      labelled(words.paper, choice("paper", papers)),
+      labelled(words.orientation, choice("orientation", ways)),
     ),
+    element("fieldset", {}, element("legend", {}, words.series), numbers),
   );
-  const series = element("fieldset", { style: "border:1px solid #557;padding:.5rem .75rem" });
-  series.append(element("legend", {}, words.series));
-  const numbers = element("div", { style: "display:flex;gap:1rem;flex-wrap:wrap" });
-  numbers.append(
-    field(words.first, numberField("first", 1, 1, HIGHEST)),
-    field(words.last, numberField("last", images, 1, HIGHEST)),
-    field(words.step, numberField("step", 1, 1, 10_000)),
-    field(words.rows, numberField("rows", 4, 1, 8)),
-    field(words.columns, numberField("columns", 5, 1, 8)),
-  );
-  if (film) numbers.append(field(words.speed, numberField("speed", speed ?? openpacs.printing.speed, 1, 60)));
-  series.append(numbers);
-  made.append(paper, series);
-  return made;
 }
 
 function preview(pictures, shown) {
-  const made = element("div", {
-    style: "position:relative;background:#fff;width:16rem;height:11rem;margin-bottom:.75rem",
-  });
-  pictures.forEach((picture, at) => {
-    const [x, y, width, height] = shown[at].box.map((value) => `${100 * value}%`);
-    const image = element("img", {
-      src: URL.createObjectURL(picture),
-      alt: "",
-      style: `position:absolute;left:${x};top:${y};width:${width};height:${height};object-fit:contain;padding:2px`,
-    });
+  const made = pictures.map((picture, at) => {
+    const [left, top, width, height] = shown[at].box.map((value) => `${100 * value}%`);
+    const image = element("img", { src: URL.createObjectURL(picture), alt: "" });
+    Object.assign(image.style, { left, top, width, height });
     image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
-    made.append(image);
+    return image;
   });
-  return made;
+  return element("div", { className: "openpacs-sheet" }, ...made);
 }
 
 function postLayout(asked, shown, known, pictures) {
@@ -94,20 +89,15 @@ function postRows(asked, { series, instance, window: levels }) {
 
 /** A real form, so that the browser opens the answer in a tab and nothing blocks it. */
 function post(address, fields, pictures) {
-  const made = element("form", {
-    method: "post",
-    action: address,
-    target: "_blank",
-    enctype: "multipart/form-data",
-    hidden: "",
-  });
   const all = { ...fields, csrfmiddlewaretoken: openpacs.site.csrfToken };
-  for (const [name, value] of Object.entries(all)) {
-    made.append(element("input", { type: "hidden", name, value }));
-  }
+  const made = element(
+    "form",
+    { method: "post", action: address, target: "_blank", enctype: "multipart/form-data", hidden: true },
+    ...Object.entries(all).map(([name, value]) => element("input", { type: "hidden", name, value })),
+  );
   const files = new DataTransfer();
   pictures.forEach((picture, at) => files.items.add(new File([picture], `${at}.jpg`)));
-  const input = element("input", { type: "file", name: "picture", multiple: "" });
+  const input = element("input", { type: "file", name: "picture", multiple: true });
   input.files = files.files;
   if (pictures.length) made.append(input);
   document.body.append(made);
@@ -116,27 +106,18 @@ function post(address, fields, pictures) {
 }
 
 function action(label, run) {
-  const made = element("button", { type: "button", class: "openpacs-action" }, label);
+  const made = element("button", { type: "button" }, label);
   made.addEventListener("click", () => {
     if (made.form.reportValidity()) run();
   });
   return made;
 }
 
-export const commands = (context) => ({ openpacsPrint: () => openDialog(context) });
+export const commands = (context) => ({ openpacsPrint: () => ask(context) });
+
+// Beside a report the toolbar has no room for more.
+const section = window.self === window.top ? "primary" : "MoreTools";
 
 export const buttons = () => [
-  {
-    id: "openpacsPrint",
-    // Beside a report the toolbar has no room for more.
-    section: window.self === window.top ? "primary" : "MoreTools",
-    uiType: "ohif.toolButton",
-    props: {
-      icon: "action-new-dialog",
-      label: words.title,
-      tooltip: words.title,
-      commands: { commandName: "openpacsPrint", context: "openpacs" },
-      evaluate: "evaluate.action",
-    },
-  },
+  button({ id: "openpacsPrint", section, icon: "action-new-dialog", label: words.title }),
 ];

@@ -1,6 +1,7 @@
 // The picture of the active viewport, put into the report that is being written.
 /* global openpacs */
 import { capture, describe, viewportsOf } from "./capture.js";
+import { button } from "./toolbar.js";
 
 const { address, words } = openpacs.reportPicture;
 const LONGEST = 1400; // pixels: a picture is half a page wide
@@ -56,17 +57,12 @@ export const commands = (context) => ({
 export const buttons = () =>
   address
     ? [
-        {
+        button({
           id: "openpacsReportPicture",
           section: "primary",
-          uiType: "ohif.toolButton",
-          props: {
-            icon: "dicom-tag-browser",
-            label: words.title,
-            tooltip: words.tooltip,
-            commands: { commandName: "openpacsPutIntoReport", context: "openpacs" },
-            evaluate: "evaluate.action",
-          },
-        },
+          icon: "dicom-tag-browser",
+          label: words.title,
+          tooltip: words.tooltip,
+        }),
       ]
     : [];

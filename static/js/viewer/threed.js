@@ -1,5 +1,8 @@
 // Other places for what is on the screen: the 3D workstation, programs on this desk, devices.
 /* global openpacs */
+import { element, openDialog } from "./dialogs.js";
+import { button } from "./toolbar.js";
+
 const { workstation, send, launch, launchers, words } = openpacs.threed;
 
 function shown({ servicesManager }) {
@@ -25,82 +28,41 @@ async function startProgram(address, notice) {
   notice.textContent = target ? words.started : words.failed;
 }
 
-function made(name, properties, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
-}
-
-// A dialog of the browser's, which holds the focus.
 function openElsewhere(context) {
   const study = shown(context)?.StudyInstanceUID;
-  if (!study) return;
+  const opened = study && openDialog({ name: "openpacs-elsewhere", title: words.elsewhere });
+  if (!opened) return;
+  const { dialog, body } = opened;
   const uid = encodeURIComponent(study);
-  const className = "border-primary text-foreground block w-full rounded border p-2 text-left";
-  const notice = made("p", { role: "status" });
-  const choose = (text, onclick) =>
-    made("button", { className, type: "button", textContent: text, onclick });
-  const choices = [
-    choose(words.workstation, () => {
-      dialog.remove();
-      openWorkstation(context);
-    }),
-  ];
+  const notice = element("p", { role: "status" });
+  const choose = (text, onclick) => element("button", { type: "button", onclick }, text);
+  const leave = (run) => () => {
+    dialog.close();
+    run();
+  };
+  const choices = [choose(words.workstation, leave(() => openWorkstation(context)))];
   if (send) {
-    const toDevice = { className, target: "openpacs-sending", textContent: words.send };
-    const onclick = () => dialog.remove();
-    choices.push(made("a", { ...toDevice, onclick, href: `${send}${uid}/` }));
+    const toDevice = () => window.open(`${send}${uid}/`, "openpacs-sending");
+    choices.push(choose(words.send, leave(toDevice)));
   }
   for (const { name, key } of launchers) {
     choices.push(choose(name, () => startProgram(`${launch}${uid}/${key}/`, notice)));
   }
-  const title = made("h2", { className: "text-lg", textContent: words.elsewhere });
-  const dialog = made(
-    "dialog",
-    { className: "bg-popover text-foreground m-auto w-80 space-y-2 rounded p-4" },
-    title,
-    ...choices,
-    notice,
-    choose(words.close, () => dialog.remove()),
-  );
-  dialog.setAttribute("aria-label", words.elsewhere);
-  // The viewer has keys of its own, and would keep Escape from the dialog.
-  dialog.onkeydown = (event) => {
-    event.stopPropagation();
-    if (event.key === "Escape") dialog.remove();
-  };
-  document.body.append(dialog);
-  dialog.showModal();
+  body.append(element("div", { className: "openpacs-choices" }, ...choices), notice);
 }
-
-// The icon of the workstation is half as large as those beside it.
-const size = "[data-cy=openpacsWorkstation] svg { width: 24px; height: 24px }";
-document.head.append(made("style", { textContent: size }));
 
 export const commands = (context) => ({
   openpacsWorkstation: () => openWorkstation(context),
   openpacsElsewhere: () => openElsewhere(context),
 });
 
-const button = (id, icon, label) => ({
-  id,
-  section: "primary",
-  uiType: "ohif.toolButton",
-  props: {
-    icon,
-    label,
-    tooltip: label,
-    commands: { commandName: id, context: "openpacs" },
-    evaluate: "evaluate.action",
-  },
-});
-
 // Beside a report there is room for one: its dialog has the workstation, too.
 const framed = window.self !== window.top;
+const section = "primary";
 
 export const buttons = () => [
-  ...(framed ? [] : [button("openpacsWorkstation", "icon-mpr", words.workstation)]),
+  ...(framed ? [] : [button({ id: "openpacsWorkstation", section, icon: "icon-mpr", label: words.workstation })]),
   ...(framed || send || launchers.length
-    ? [button("openpacsElsewhere", "icon-link", words.elsewhere)]
+    ? [button({ id: "openpacsElsewhere", section, icon: "icon-link", label: words.elsewhere })]
     : []),
 ];
