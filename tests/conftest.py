@@ -2,8 +2,10 @@
 
 import gc
 import os
+import socket
 import warnings
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from pynetdicom.transport import AssociationSocket
 from pytest_django.plugin import blocking_manager_key
 
 from apps.accounts.models import User
@@ -41,6 +44,25 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
                 )
                 for (name,) in cursor.fetchall():
                     cursor.execute(f'DROP TRIGGER "{name}"')
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shut_sockets_closed() -> Iterator[None]:
+    """pynetdicom closes no socket that its peer has cut: the shutdown before it fails.
+
+    The garbage collector would close it during some later test, which would be blamed.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setattr(AssociationSocket, "_shutdown_socket", _shut_and_close)
+    yield
+    patch.undo()
+
+
+def _shut_and_close(connection: AssociationSocket) -> None:
+    if connection.socket is not None:
+        with suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        connection.socket.close()
 
 
 @pytest.fixture(autouse=True)
