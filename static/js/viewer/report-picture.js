@@ -50,7 +50,7 @@ function tell({ servicesManager }, message, type) {
 }
 
 export const commands = (context) => ({
-  openpacsPutIntoReport: () =>
+  openpacsReportPicture: () =>
     putIntoReport(context).catch(() => tell(context, words.failed, "error")),
 });
 
