@@ -190,13 +190,15 @@ def asks_engines(item: pytest.Item) -> bool:
     """Does a test use what `make test` runs it with: in this process, or in those it starts?
 
     What is marked `browser` is about what our scripts do with answers that other tests read
-    on every engine, unless it is marked `engines` as well.
+    on every engine, unless it is marked `engines` as well; what is marked `alike` uses the
+    database in passing.
     """
     if item.get_closest_marker("engines"):
         return True
     fixtures: set[str] = set(getattr(item, "fixturenames", []))
     uses = item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}
-    return bool(uses or fixtures & {"live_server"}) and not item.get_closest_marker("browser")
+    elsewhere = item.get_closest_marker("browser") or item.get_closest_marker("alike")
+    return bool(uses or fixtures & {"live_server"}) and not elsewhere
 
 
 def commits(item: pytest.Item) -> bool:

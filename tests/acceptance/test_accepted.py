@@ -13,6 +13,7 @@ from tests.acceptance.expectations import OTHERWISE, is_met, is_refused
 from tests.acceptance.samples import read_samples
 
 pytestmark = [
+    pytest.mark.alike,
     pytest.mark.peer,
     pytest.mark.samples,
     # pydicom warns of what is wrong with many of the files.

@@ -16,7 +16,7 @@ from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 from tests.dicomweb.hostile import hostile_images
 
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.alike, pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 MIB = 1 << 20
 SECONDS = 1  # enough for all that is honest
 

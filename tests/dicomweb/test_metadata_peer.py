@@ -27,6 +27,8 @@ from tests.dicomweb.orthanc import PLUGIN, WebOrthanc
 from tests.dicomweb.test_retrieve import get
 from tests.studies.test_samples import comparable, rows_of
 
+pytestmark = pytest.mark.alike
+
 ADDED = ("00083002", "7FE00008", "7FE00009", "7FE00010")
 STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 

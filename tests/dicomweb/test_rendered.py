@@ -27,7 +27,7 @@ from apps.studies.services import rendering
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 
 
 def get(client: Client, address: str, accept: str = "*/*", **asked: str) -> Any:

@@ -30,7 +30,7 @@ from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 from tests.dicomweb.test_retrieve import body_of, get, parts_of, three_frames
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 
 DICOM = 'multipart/related; type="application/dicom"'
 COMPRESSED = [

@@ -11,6 +11,8 @@ import pytest
 
 from tests.dimse.running import Running, answer_of, department, is_gone
 
+pytestmark = pytest.mark.alike
+
 RELEASE = struct.pack(">BxL4x", 5, 4)
 
 

@@ -17,6 +17,8 @@ from tests.dimse.pdus import associate_rq
 from tests.dimse.running import ECHO, Running, answer_of, department
 from tests.dimse.test_hostile import command, pdv
 
+pytestmark = pytest.mark.alike
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FIND, WORKLIST = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.31"
 MPPS = "1.2.840.10008.3.1.2.3.3"

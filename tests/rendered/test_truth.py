@@ -12,6 +12,7 @@ from tests.rendered.document import MOST
 from tests.rendered.driver import chosen, compare
 
 pytestmark = [
+    pytest.mark.alike,
     pytest.mark.django_db,
     pytest.mark.peer("dcmj2pnm", "gdcmconv"),
     pytest.mark.samples,
