@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
@@ -29,6 +29,7 @@ from apps.studies.services import note_viewing
 from apps.studies.services.forms import Form, form_of
 from apps.studies.services.outgoing import header_json
 from apps.studies.services.presenting import is_applied
+from apps.viewer.lookup import seen_study
 
 MOST_LISTED = 200
 _FAMILIES = ("88", "11", "104")  # reports, presentation states, encapsulated documents
@@ -97,7 +98,7 @@ def documents_facts(_request: HttpRequest) -> dict[str, Any]:
 @never_cache
 def documents(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
     """The list, as a fragment for pages and for the viewer's panel."""
-    study = get_object_or_404(visible(request.user, Study), study_instance_uid=study_instance_uid)
+    study = seen_study(request, study_instance_uid)
     note_viewing(study, origin=origin_of(request))
     listed = [*signed_versions(request, study), *stored_documents(study)]
     return render(request, "viewer/_documents.html", {"study": study, "documents": listed})

@@ -9,18 +9,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.models import User
-from apps.accounts.policy import visible
 from apps.audit.services import origin_of
-from apps.studies.models import Study
 from apps.viewer.facts import DICOMWEB
 from apps.viewer.launching import launch
+from apps.viewer.lookup import seen_study
 from apps.viewer.models import Launcher
 
 
 @require_GET
 def menu(request: HttpRequest, study: str) -> HttpResponse:
     """A menu for the page of a study: the viewers on the desks; empty where there are none."""
-    context = {"study": _study(request, study), "launchers": Launcher.objects.filter(active=True)}
+    context = {
+        "study": seen_study(request, study),
+        "launchers": Launcher.objects.filter(active=True),
+    }
     return render(request, "viewer/_elsewhere.html", context)
 
 
@@ -31,7 +33,7 @@ def launch_study(request: HttpRequest, study: str, launcher: int) -> HttpRespons
     found = get_object_or_404(Launcher, pk=launcher, active=True)
     address = launch(
         found,
-        _study(request, study),
+        seen_study(request, study),
         user=cast("User", request.user),
         dicomweb=request.build_absolute_uri(DICOMWEB),
         origin=origin_of(request),
@@ -42,8 +44,4 @@ def launch_study(request: HttpRequest, study: str, launcher: int) -> HttpRespons
 @require_GET
 def send(request: HttpRequest, study: str) -> HttpResponse:
     """To the page that sends a study to a device, which knows it by its key."""
-    return redirect(f"{reverse('routing:send-several')}?study={_study(request, study).pk}")
-
-
-def _study(request: HttpRequest, uid: str) -> Study:
-    return get_object_or_404(visible(request.user, Study), study_instance_uid=uid)
+    return redirect(f"{reverse('routing:send-several')}?study={seen_study(request, study).pk}")

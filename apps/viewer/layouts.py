@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import F, Q
+from django.db.models import F
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -16,7 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.studies.models import Study
+from apps.studies.services.same_patient import of_patient_of
 from apps.viewer.forms import LayoutForm
+from apps.viewer.lookup import seen_study
 from apps.viewer.models import HangingProtocol
 from apps.viewer.services import (
     keep_preferences,
@@ -54,8 +56,7 @@ def layouts(request: HttpRequest) -> HttpResponseBase:
 
 def fitting(request: HttpRequest) -> JsonResponse:
     user: Any = request.user
-    seen = visible(user, Study)
-    study = get_object_or_404(seen, study_instance_uid=request.GET.get("study", ""))
+    study = seen_study(request, request.GET.get("study", ""))
     rows = HangingProtocol.objects.usable_by(user).fitting(study).best_first(user)
     return JsonResponse(
         {
@@ -135,20 +136,10 @@ def prior_of(user: Any, study: Study) -> str | None:
     """The UID of the newest earlier study of the patient that shares a modality, if any."""
     if study.study_date is None:
         return None
-    others = visible(user, Study).filter(patient_of(study)).exclude(pk=study.pk)
+    others = visible(user, Study).filter(of_patient_of(study)).exclude(pk=study.pk)
     earlier = others.filter(study_date__lte=study.study_date)
     wanted = set(study.modality_list)
     for other in earlier.order_by("-study_date", "-study_time", "-pk")[:LOOKED_AT]:
         if wanted & set(other.modality_list):
             return other.study_instance_uid
     return None
-
-
-def patient_of(study: Study) -> Q:
-    """Studies of the same patient: as known to the department, else by number and issuer."""
-    if study.patient_id is not None:
-        return Q(patient=study.patient_id)
-    number, issuer = study.patient_identifier, study.patient_identifier_issuer
-    nobody = Q(pk__in=[])
-    same = Q(patient=None, patient_identifier=number, patient_identifier_issuer=issuer)
-    return same if number else nobody

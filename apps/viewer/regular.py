@@ -14,6 +14,7 @@ from apps.audit.services import origin_of
 from apps.studies.models import RegularSeries, Series, Study
 from apps.studies.services import NotRegularisable, ask_for_regular, finding_of, words_of
 from apps.studies.services.regularity import MODALITIES, Finding, reason_words
+from apps.viewer.lookup import seen_study
 
 ASKED_OF = 200  # series of a study that are looked at
 
@@ -22,7 +23,7 @@ ASKED_OF = 200  # series of a study that are looked at
 @never_cache
 def irregular(request: HttpRequest, study_instance_uid: str) -> JsonResponse:
     """The series of a study that MPR and 3D would show wrongly, each with what can be done."""
-    study = get_object_or_404(visible(request.user, Study), study_instance_uid=study_instance_uid)
+    study = seen_study(request, study_instance_uid)
     rows = Series.objects.filter(study=study, modality__in=MODALITIES, instance_count__gt=1)
     made = {row.source_id: row for row in RegularSeries.objects.filter(source__study=study)}
     told = []

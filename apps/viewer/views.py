@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from csp.decorators import csp
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,7 +16,6 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
-from apps.dicom.uids import valid_uid
 from apps.reports.models import Report
 from apps.studies.chosen import chosen_studies
 from apps.studies.models import Study
@@ -24,6 +23,7 @@ from apps.studies.services import note_viewing
 from apps.viewer.facts import facts_for
 from apps.viewer.headers import VIEWER_POLICY
 from apps.viewer.hints import with_hints
+from apps.viewer.lookup import seen_study
 from apps.viewer.reading import about_study, priors_of
 
 FUNCTIONS = Path(__file__).with_name("app-config.js").read_text(encoding="utf-8")
@@ -40,9 +40,7 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
     Studies named in the address must all be visible to the user, and their viewing goes
     into the journal here, so that no way into the viewer passes it by.
     """
-    seen = visible(request.user, Study)
-    uids = wanted_studies(request)
-    for study in [get_object_or_404(seen, study_instance_uid=uid) for uid in uids]:
+    for study in [seen_study(request, uid) for uid in wanted_studies(request)]:
         note_viewing(study, origin=origin_of(request))
     file = settings.BUILD_DIR / "viewer" / "index.html"
     if not file.is_file():
@@ -74,7 +72,7 @@ def config(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_study(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
     """Send the user to the viewer with one study open."""
-    study = _study(request, study_instance_uid)
+    study = seen_study(request, study_instance_uid)
     address = reverse("viewer:page") + "viewer"
     return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': study.study_instance_uid})}")
 
@@ -93,7 +91,7 @@ def open_several(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def compare(request: HttpRequest, study_instance_uid: str, prior: str) -> HttpResponseBase:
     """Send the user to the viewer with a study and a prior of it side by side."""
-    both = [_study(request, study_instance_uid), _study(request, prior)]
+    both = [seen_study(request, study_instance_uid), seen_study(request, prior)]
     uids = ",".join(one.study_instance_uid for one in both)
     query = urlencode({"StudyInstanceUIDs": uids, "hangingProtocolId": COMPARING})
     return redirect(f"{reverse('viewer:page')}viewer?{query}")
@@ -103,14 +101,14 @@ def compare(request: HttpRequest, study_instance_uid: str, prior: str) -> HttpRe
 @never_cache
 def about(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
     """Who a study is of, in the words of the report's page, and where its report is."""
-    return JsonResponse(about_study(request, _study(request, study_instance_uid)))
+    return JsonResponse(about_study(request, seen_study(request, study_instance_uid)))
 
 
 @require_safe
 @never_cache
 def priors(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
     """The other studies of the patient, those to compare with first."""
-    return JsonResponse({"priors": priors_of(request, _study(request, study_instance_uid))})
+    return JsonResponse({"priors": priors_of(request, seen_study(request, study_instance_uid))})
 
 
 @require_safe
@@ -123,17 +121,10 @@ def next_study(request: HttpRequest) -> HttpResponse:
     rows: Any = visible(request.user, Report)
     current = None
     if after := request.GET.get("after"):
-        current = rows.to_open(_study(request, after).pk)
+        current = rows.to_open(seen_study(request, after).pk)
     if modality := request.GET.get("modality"):
         rows = rows.with_modality(modality)
     with_images = rows.unread_by(request.user).filter(order__procedures__studies__isnull=False)
     found = with_images.distinct().next_after(current)
     studies = found.studies if found else []
     return JsonResponse({"study": studies[0].study_instance_uid if studies else None})
-
-
-def _study(request: HttpRequest, uid: str) -> Study:
-    if not valid_uid(uid):
-        raise Http404
-    rows = visible(request.user, Study).select_related("patient")
-    return get_object_or_404(rows, study_instance_uid=uid)

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from apps.accounts.policy import visible
 from apps.audit.services import origin_of
-from apps.studies.models import Instance, Series, Study
+from apps.studies.models import Instance, Series
 from apps.studies.services import note_viewing
 from apps.viewer.headers import WORKSTATION_POLICY
+from apps.viewer.lookup import seen_study
 from apps.viewer.volview import STYLES
 
 STYLE_SHEETS = ("kit/mdi/css/materialdesignicons.min.css", "css/volview.css")
@@ -95,7 +95,7 @@ def named_in(address: str) -> dict[str, str]:
 
 def series_of(request: HttpRequest, *, study: str, series: str) -> Series:
     """One series of a study that the user may see; raises Http404."""
-    found = get_object_or_404(visible(request.user, Study), study_instance_uid=study)
+    found = seen_study(request, study)
     return get_object_or_404(found.series.all(), series_instance_uid=series)
 
 
@@ -130,7 +130,7 @@ def image_address(study: str, series: str, uid: str, syntax: str) -> str:
 @require_safe
 def open_study(request: HttpRequest, study: str) -> HttpResponseBase:
     """Send the user to the workstation with one series open: `series`, or the largest."""
-    found = get_object_or_404(visible(request.user, Study), study_instance_uid=study)
+    found = seen_study(request, study)
     rows = found.series.all()
     if wanted := request.GET.get("series"):
         rows = rows.filter(series_instance_uid=wanted)
