@@ -1,17 +1,12 @@
 // The documents of the open studies: a panel that lists them, and a place beside the images
 // where one of them is read. Pages of documents have no rights of their own (sandbox).
 /* global openpacs */
+import { element } from "./dialogs.js";
 import { applyState, removeState } from "./presentation.js";
 
 const { list, styles, words } = openpacs.documents;
 const READING = "openpacs-reading";
 let context = null;
-
-function make(tag, attributes = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), attributes);
-  made.append(...children);
-  return made;
-}
 
 function openStudies() {
   const { displaySetService } = context.servicesManager.services;
@@ -47,12 +42,12 @@ function closeDocument() {
 function openDocument(link) {
   closeDocument();
   const { document: show, title } = link.dataset;
-  const frame = make("iframe", { title, src: link.href });
+  const frame = element("iframe", { title, src: link.href });
   if (show === "page") frame.setAttribute("sandbox", "");
-  const close = make("button", { type: "button", textContent: words.close, onclick: closeDocument });
-  const own = make("a", { href: link.href, target: "openpacs-document", textContent: words.window });
-  const head = make("header", {}, make("h2", { textContent: title }), own, close);
-  const pane = make("aside", { className: "openpacs-document" }, head, frame);
+  const close = element("button", { type: "button", textContent: words.close, onclick: closeDocument });
+  const own = element("a", { href: link.href, target: "openpacs-document", textContent: words.window });
+  const head = element("header", {}, element("h2", { textContent: title }), own, close);
+  const pane = element("aside", { className: "openpacs-document" }, head, frame);
   pane.setAttribute("aria-label", title);
   pane.addEventListener("keydown", (event) => event.key === "Escape" && closeDocument());
   document.body.append(pane);
@@ -116,7 +111,7 @@ export const panels = (given) => {
 export function enter(given) {
   context = given;
   if (!document.querySelector(`link[href="${styles}"]`)) {
-    document.head.append(make("link", { rel: "stylesheet", href: styles }));
+    document.head.append(element("link", { rel: "stylesheet", href: styles }));
   }
   given.extensionManager.getActiveDataSource().forEach(withoutPictures);
 }
