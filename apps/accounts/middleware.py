@@ -6,20 +6,22 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user, logout
+from django.contrib.auth import get_user, logout
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
-from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
+from apps.accounts.sessions import person_of
+
 PROGRAM_PATHS = ("/dicom-web/", "/wado", "/api/")
 PROBLEMS = "/api/"  # refusals there are problem details (RFC 9457)
-SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
+
+SEEN_EVERY = 60  # that somebody was seen is written so often, not with every image
 
 # Where somebody who must choose a password may still go.
 WAYS_OUT = {"accounts:password_change", "accounts:logout", "accounts:login"}
@@ -30,22 +32,7 @@ class SessionUserMiddleware(AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]
-
-
-def _user_of(request: HttpRequest) -> Any:
-    """Where anything is unusual, Django finds out what."""
-    session = request.session
-    proof = session.get(HASH_SESSION_KEY, "")
-    person = getattr(session, "person", None)
-    if (
-        person is not None
-        and person.is_active
-        and session.get(BACKEND_SESSION_KEY) == SIGNED_IN_BY
-        and constant_time_compare(proof, person.get_session_auth_hash())
-    ):
-        return person
-    return get_user(request)
+        request.user = SimpleLazyObject(lambda: person_of(request.session) or get_user(request))  # type: ignore[assignment]
 
 
 class SessionLimitMiddleware:
@@ -75,8 +62,7 @@ class SessionLimitMiddleware:
         seen = request.session.setdefault("seen", now)
         if session_has_ended(request.session):
             logout(request)
-        elif now - seen >= 60 and "X-Background" not in request.headers:
-            # Written once a minute, not with every image.
+        elif now - seen >= SEEN_EVERY and "X-Background" not in request.headers:
             request.session["seen"] = now
 
 

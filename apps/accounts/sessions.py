@@ -9,13 +9,16 @@ import functools
 from typing import Any
 
 import orjson
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
 
+SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 KNOWN = 10_000  # sessions whose user's number is remembered
 # Columns of accounts_user; the others are read when somebody asks for them.
 _LOADED = (
@@ -65,6 +68,20 @@ class SessionStore(db.SessionStore):
                 _owners.clear()
             _owners[self.session_key] = int(owner)
         return data
+
+
+def person_of(session: SessionBase) -> User | None:
+    """Who is signed in; None also where anything is unusual, and Django has to find out what."""
+    proof = session.get(HASH_SESSION_KEY, "")
+    person: User | None = getattr(session, "person", None)
+    if (
+        person is not None
+        and person.is_active
+        and session.get(BACKEND_SESSION_KEY) == SIGNED_IN_BY
+        and constant_time_compare(proof, person.get_session_auth_hash())
+    ):
+        return person
+    return None
 
 
 def _rows(key: str | None, owner: int) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ import itertools
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -12,6 +13,15 @@ from apps.dicomweb.parts import Part
 
 AT_ONCE = 4 << 20  # an answer of so many bytes is sent in one piece
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+@dataclass(frozen=True)
+class Multipart:
+    """A body of several parts: its length in bytes (None: not known before), read once."""
+
+    content_type: str
+    length: int | None
+    chunks: Iterable[bytes]
 
 
 def bare_response(request: HttpRequest, part: Part, etag: str = "") -> HttpResponseBase:
@@ -35,15 +45,23 @@ def bare_response(request: HttpRequest, part: Part, etag: str = "") -> HttpRespo
 
 def multipart_response(media_type: str, parts: Sequence[Part]) -> HttpResponseBase:
     """Parts one after the other, each read when its turn comes; the length is told if known."""
+    made = multipart(media_type, parts)
+    if made.length is None:
+        return StreamingHttpResponse(made.chunks, content_type=made.content_type)
+    return _whole(made.chunks, made.length, made.content_type)
+
+
+def multipart(media_type: str, parts: Sequence[Part]) -> Multipart:
+    """The body of such an answer."""
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    tail = f"--{boundary}--\r\n".encode()
+    chunks = _body(boundary, parts)
     lengths = [part.length for part in parts]
     if None in lengths:
-        return StreamingHttpResponse(_body(boundary, parts), content_type=content_type)
+        return Multipart(content_type, None, chunks)
     heads = sum(len(_head(boundary, part)) + 2 for part in parts)
-    length = heads + sum(one or 0 for one in lengths) + len(tail)
-    return _whole(_body(boundary, parts), length, content_type)
+    length = heads + sum(one or 0 for one in lengths) + len(_tail(boundary))
+    return Multipart(content_type, length, chunks)
 
 
 def multipart_stream(media_type: str, parts: Iterable[Part]) -> StreamingHttpResponse:
@@ -87,7 +105,11 @@ def _body(boundary: str, parts: Iterable[Part]) -> Iterator[bytes]:
         yield _head(boundary, part)
         yield from part.chunks()
         yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode()
+    yield _tail(boundary)
+
+
+def _tail(boundary: str) -> bytes:
+    return f"--{boundary}--\r\n".encode()
 
 
 def _asked_range(request: HttpRequest, length: int, etag: str) -> tuple[int, int] | None:

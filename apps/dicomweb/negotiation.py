@@ -108,18 +108,26 @@ def choose_for_files(request: HttpRequest, stored: Iterable[str], *, single: boo
 
 def choose_for_frames(request: HttpRequest, stored: str, *, single: bool) -> Choice:
     """For frames stored in a transfer syntax, which is kept where that is asked for."""
-    for one in accepted(request):
+    choice = frames_choice(accepted(request), stored, single=single)
+    if choice is not None:
+        return choice
+    kind = FRAME_TYPES.get(stored)
+    also = f', and as {kind} with transfer-syntax="{stored}"' if kind else ""
+    raise NotAcceptableError(
+        f"Available as multipart/related of {OCTETS} with transfer-syntax=*{also}."
+    )
+
+
+def frames_choice(ranges: Iterable[Range], stored: str, *, single: bool) -> Choice | None:
+    """What `choose_for_frames` chooses of these ranges, best first; None where none will do."""
+    for one in ranges:
         multipart = _form(one, single=single)
         if multipart is None:
             continue
         for offer in (OCTETS, *FRAME_SYNTAXES):
             if one.covers(offer) and (target := _frame_syntax(offer, one.transfer_syntax, stored)):
                 return Choice(offer, multipart, target)
-    kind = FRAME_TYPES.get(stored)
-    also = f', and as {kind} with transfer-syntax="{stored}"' if kind else ""
-    raise NotAcceptableError(
-        f"Available as multipart/related of {OCTETS} with transfer-syntax=*{also}."
-    )
+    return None
 
 
 def choose_model(request: HttpRequest) -> str:

@@ -76,8 +76,7 @@ def frame_parts(
     Raises StorageError where the pixels are damaged, NotAcceptableError where codecs fail.
     """
     label = _labelled(content_type, transfer_syntax)
-    stored = instance.transfer_syntax_uid
-    if transfer_syntax == stored or (transfer_syntax in NATIVE and stored in _PLAIN):
+    if as_stored(instance, transfer_syntax):
         if None not in spans:
             return [stored_part(instance.file_name, one, label) for one in spans if one]
         return [held_part(frame, label) for frame in _cut_frames(instance, numbers, spans)]
@@ -85,6 +84,12 @@ def frame_parts(
         held_part(_transcoded_frame(instance, frame, transfer_syntax), label)
         for frame in _cut_frames(instance, numbers, spans)
     ]
+
+
+def as_stored(instance: Instance, transfer_syntax: str) -> bool:
+    """Are its frames in a transfer syntax the bytes that are in the file (if they are plain)?"""
+    stored = instance.transfer_syntax_uid
+    return transfer_syntax == stored or (transfer_syntax in NATIVE and stored in _PLAIN)
 
 
 def whole_pixels(instance: Instance, content_type: str, transfer_syntax: str) -> Part:
