@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+from django.core.signals import request_finished
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -9,10 +11,11 @@ from openpacs.pieces import in_one_piece
 
 
 def sent(answer: HttpResponseBase) -> Any:
-    return in_one_piece(lambda environ, start_response: answer)({}, None)  # type: ignore[arg-type,return-value]
+    return in_one_piece(lambda environ, start_response: answer)({}, None)
 
 
-def test_an_answer_in_memory_is_one_piece_and_is_closed() -> None:
+def test_an_answer_in_memory_is_one_piece_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_finished, "send", lambda **_: None)  # no database here
     answer = HttpResponse(["one ", "two"])
     assert sent(answer) == [b"one two"]
     assert answer.closed
