@@ -60,6 +60,7 @@ WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one 
 WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 EXPORTS_DIR = OPENPACS_HOME / "exports"
+JOURNAL_DIR = OPENPACS_HOME / "journal"  # lines that become rows within seconds
 OPENPACS_EXPORT_DAYS = env.int("OPENPACS_EXPORT_DAYS", default=7)  # how long exports are kept
 OPENPACS_CACHE = OPENPACS_HOME / "cache"  # thumbnails; may be emptied at any time
 OPENPACS_CACHE_BYTES = env.int("OPENPACS_CACHE_BYTES", default=4 << 30)
