@@ -268,10 +268,6 @@ class RegularSeriesQuerySet(models.QuerySet["RegularSeries"]):
         """Those to be made, the oldest first."""
         return self.filter(state="waiting").order_by("asked_at", "id")
 
-    def left_behind(self) -> Self:
-        """Those whose worker died: its lease is over."""
-        return self.filter(state="working", lease_until__lte=timezone.now())
-
 
 class RejectionQuerySet(models.QuerySet["Rejection"]):
     def owned_by(self, _user: User) -> Self:
