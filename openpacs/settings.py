@@ -51,6 +51,7 @@ OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
+OPENPACS_API_REQUESTS = env.int("OPENPACS_API_REQUESTS", default=1200)  # a minute; 0: any
 # Archive queries over DICOM: most answers, and seconds the database may take, of one.
 OPENPACS_QUERY_ROWS = env.int("OPENPACS_QUERY_ROWS", default=5000)
 OPENPACS_QUERY_SECONDS = env.float("OPENPACS_QUERY_SECONDS", default=30)

@@ -132,6 +132,8 @@ class InstancesOfSeries(Door):
 
 
 class File(Door):
+    throttle_classes: tuple[Any, ...] = ()  # as many as there are images, as under DICOMweb
+
     @operation(
         "download_instance",
         tag="studies",
@@ -143,6 +145,7 @@ class File(Door):
         media_type="application/dicom",
         example=None,
         errors=(404, 503),
+        uncounted=True,
     )
     def get(self, request: Request, instance: str) -> StreamingHttpResponse:
         rows = visible(self.user, Instance).select_related("series__study")
