@@ -21,6 +21,11 @@ class Throttle:
         with self._lock:
             return self._passes(key)
 
+    def forget(self, key: Any) -> None:
+        """Let a key pass again: what it stood for came to nothing."""
+        with self._lock:
+            self._last.pop(key, None)
+
     def _passes(self, key: Any) -> bool:
         now = time.monotonic()
         if now - self._hour > 3600:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.core.cache.backends.redis import RedisCache
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.api.throttling import OneCaller
 from apps.studies.spool import Spool
 from tests.api.conftest import Script, script, token_of
 from tests.api.world import make_world
@@ -58,6 +60,15 @@ def test_files_and_dicomweb_do_not_count(script_of: Script, spool: Spool, origin
         assert client.get(f"/api/v1/instances/{keys['instance']}/file").status_code == 200
         assert client.get("/dicom-web/studies").status_code == 200
     assert client.get("/api/v1/system").status_code == 200
+
+
+def test_everybody_is_served_where_nothing_can_be_counted(
+    script_of: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(OneCaller, "cache", RedisCache("redis://127.0.0.1:1", {}))
+    client = script_of("radiologist")
+    assert {client.get("/api/v1/studies").status_code for _ in range(5)} == {200}
+    assert "Requests are not counted" in caplog.text
 
 
 def test_without_a_limit_nobody_is_counted(script_of: Script, settings: Any) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from apps.audit.later import write_down
 from apps.audit.models import Event, Kind
 from apps.audit.throttle import Throttle
+from apps.dicomweb.views import searching
 from apps.studies.models import Instance
 from apps.studies.services import querying
 from tests.dicom.objects import ct_image
@@ -26,6 +28,7 @@ STUDIES = "/dicom-web/studies"
 def _a_journal_of_its_own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.JOURNAL_DIR = tmp_path / "journal"
     monkeypatch.setattr(querying, "_questions", Throttle(seconds=600, per_hour=200))
+    monkeypatch.setattr(searching, "_looked_at", Throttle(seconds=600, per_hour=200))
 
 
 @pytest.fixture
@@ -79,6 +82,21 @@ def test_who_asks_for_one_study_has_looked_at_it_and_did_not_search(
     (row,) = journal(Kind.STUDY_VIEWED)
     assert (row.subject_id, row.study_instance_uid) == (str(study.pk), uid)
     assert journal(Kind.STUDIES_QUERIED) == []
+
+
+def test_looking_that_could_not_be_written_down_is_the_next_time(
+    radiologist: Client, image: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{STUDIES}?StudyInstanceUID={image.series.study.study_instance_uid}"
+
+    def busy(*_arguments: object, **_options: object) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(searching, "note_viewing", busy)
+        assert radiologist.get(address).status_code == 503
+    assert radiologist.get(address).status_code == 200
+    assert len(journal(Kind.STUDY_VIEWED)) == 1
 
 
 def test_a_study_that_is_not_here_was_searched_for(radiologist: Client, db: None) -> None:

@@ -1,24 +1,26 @@
 """QIDO-RS: searching for studies, series and instances (PS3.18 10.6)."""
 
+import sys
 from functools import partial
 
-from django.core.cache import cache
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from apps.accounts.policy import sees_all, visible
 from apps.audit.services import origin_of
+from apps.audit.throttle import Throttle
 from apps.dicom.keys import Matching
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dicomweb.answers import Answers, indexed_tags, instance_address, stored_fields
 from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
 from apps.dicomweb.methods import Description, described
 from apps.dicomweb.queries import PARAMETERS, SEARCHED, Query, parse_query
-from apps.dicomweb.views.lookup import find_series, find_study, note, root
+from apps.dicomweb.views.lookup import find_series, find_study, root
 from apps.studies.datasets import Level
 from apps.studies.models import Instance, Study
 from apps.studies.patience import patience
+from apps.studies.services import note_viewing
 from apps.studies.services.finding import Search, everything
 from apps.studies.services.querying import note_query
 from apps.studies.services.viewing import ONCE_IN
@@ -27,6 +29,8 @@ from apps.studies.services.viewing import ONCE_IN
 SECONDS = 5
 # PS3.18 8.3.4.4 gives the words.
 MORE = '299 openpacs "There are additional results that can be requested"'
+
+_looked_at = Throttle(seconds=ONCE_IN.total_seconds(), per_hour=sys.maxsize, keys=4096)
 
 SEARCH = Description((*PARAMETERS, *sorted(SEARCHED)), MEDIA_TYPES)
 
@@ -108,11 +112,15 @@ def _study_of(query: Query) -> str:
 
 
 def _note_viewing(request: HttpRequest, study: str) -> None:
-    """The cache saves looking the study up for every part of it that a viewer asks for."""
-    key = f"looked-at-{request.user.pk}-{study}"
-    if not cache.get(key):
-        note(request, find_study(request, study))
-        cache.set(key, 1, ONCE_IN.total_seconds())
+    """Not looked up again for every part of the study that a viewer asks for."""
+    key = (request.user.pk, study)
+    if not _looked_at.passes(key):
+        return
+    try:
+        note_viewing(find_study(request, study), origin=origin_of(request))
+    except BaseException:
+        _looked_at.forget(key)
+        raise
 
 
 def _bulk_address(address: str, instance: Instance, path: str) -> str:
