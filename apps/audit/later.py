@@ -2,12 +2,14 @@
 
 For what happens often and must cost little, as a search does. A line is written in one piece
 and outlives its process; what the machine had not yet put on its disk is lost when the power
-fails. Every process has a file of its own for a few seconds, so that nobody waits for a lock.
+fails. Every process has a file of its own for a few seconds, so that none waits for another.
 """
 
+import datetime
 import fcntl
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +43,11 @@ def record_later(kind: Kind, *, origin: Origin, details: dict[str, Any]) -> None
         "protocol": origin.protocol,
         "peer": origin.peer[:128],
         "address": origin.address[:64],
-        "details": {**details, "at": timezone.now().isoformat()},
+        "details": details,
+        "at": time.time(),
     }
     try:
-        _append(orjson.dumps(line) + b"\n")
+        _page.append(orjson.dumps(line) + b"\n")
     except OSError as error:
         log.warning("Not in the journal (%s): %s", kind.value, error.strerror)
 
@@ -62,23 +65,38 @@ def write_down() -> int:
     return written
 
 
-def _append(line: bytes) -> None:
-    path = settings.JOURNAL_DIR / f"{time.time() // SECONDS:.0f}-{os.getpid()}.jsonl"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, flags, 0o600)
-    try:
-        os.write(handle, line)
-    finally:
-        os.close(handle)
+class _Page:
+    """The file that this process writes to at the moment; kept open, as searches are fast."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._name: tuple[Path, int, int] | None = None
+        self._handle = -1
+
+    def append(self, line: bytes) -> None:
+        with self._lock:
+            name = (settings.JOURNAL_DIR, int(time.time()) // SECONDS, os.getpid())
+            # Whose clock is ahead of ours may have taken it away already.
+            if name != self._name or not os.fstat(self._handle).st_nlink:
+                self._turn(*name)
+            os.write(self._handle, line)
+
+    def _turn(self, folder: Path, slot: int, process: int) -> None:
+        if self._name is not None:
+            self._name = None
+            os.close(self._handle)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._handle = os.open(folder / f"{slot}-{process}.jsonl", flags, 0o600)
+        self._name = (folder, slot, process)
+
+
+_page = _Page()
 
 
 def _waiting() -> list[Path]:
     """Files into which nobody writes any more, the oldest first."""
-    last = time.time() // SECONDS - 1
+    last = int(time.time()) // SECONDS - 1
     numbered = [(path.name.partition("-")[0], path) for path in _folder().glob("*.jsonl")]
     done = [(int(slot), path) for slot, path in numbered if slot.isdecimal() and int(slot) < last]
     return [path for _slot, path in sorted(done)]
@@ -99,6 +117,8 @@ def _event(said: dict[str, Any], users: set[int]) -> Event:
     """Somebody who was deleted meanwhile is still named by `peer`."""
     if said["user_id"] not in users:
         said["user_id"] = None
+    at = datetime.datetime.fromtimestamp(said.pop("at"), datetime.UTC)
+    said["details"]["at"] = at.isoformat(timespec="milliseconds")
     return Event(**said, delivered_at=timezone.now())
 
 

@@ -47,7 +47,7 @@ def test_a_line_becomes_a_row_that_says_when_it_was(folder: Path) -> None:
         *("anna", "10.0.0.7"),
     )
     assert row.details["count"] == 3
-    assert row.details["at"] >= before.isoformat()
+    assert row.details["at"] >= before.isoformat(timespec="milliseconds")
     assert list(folder.iterdir()) == []
 
 
@@ -117,3 +117,13 @@ def test_lines_of_one_process_are_one_file(origin: Origin, folder: Path) -> None
     (path,) = folder.iterdir()
     assert path.stem.endswith(f"-{os.getpid()}")
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 2
+
+
+def test_a_file_that_was_taken_away_too_early_costs_no_line(origin: Origin, folder: Path) -> None:
+    with time_machine.travel(time.time() // 2 * 2, tick=False):
+        note(origin, 1)
+        with time_machine.travel(timezone.now() + timedelta(seconds=10), tick=False):
+            assert write_down() == 1
+        note(origin, 2)
+    assert written_later() == 1
+    assert sorted(row.details["count"] for row in Event.objects.all()) == [1, 2]
