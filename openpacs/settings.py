@@ -51,6 +51,7 @@ OPENPACS_SITE_NAME = env("OPENPACS_SITE_NAME", default="openpacs")
 OPENPACS_WEB_WORKERS = env.int("OPENPACS_WEB_WORKERS", default=min(os.cpu_count() or 1, 4))
 OPENPACS_WEB_THREADS = env.int("OPENPACS_WEB_THREADS", default=4)
 OPENPACS_WORKER_THREADS = env.int("OPENPACS_WORKER_THREADS", default=4)
+OPENPACS_API_REQUESTS = env.int("OPENPACS_API_REQUESTS", default=1200)  # a minute; 0: any
 # Archive queries over DICOM: most answers, and seconds the database may take, of one.
 OPENPACS_QUERY_ROWS = env.int("OPENPACS_QUERY_ROWS", default=5000)
 OPENPACS_QUERY_SECONDS = env.float("OPENPACS_QUERY_SECONDS", default=30)
@@ -60,6 +61,7 @@ WORKLIST_ANSWERS = env.int("OPENPACS_WORKLIST_ANSWERS", default=1000)  # of one 
 WORKLIST_QUERIES_DAYS = env.int("OPENPACS_WORKLIST_QUERIES_DAYS", default=14)  # kept to explain
 SPOOL_DIR = Path(env("OPENPACS_SPOOL", default=str(OPENPACS_HOME / "spool")))
 EXPORTS_DIR = OPENPACS_HOME / "exports"
+JOURNAL_DIR = OPENPACS_HOME / "journal"  # lines that become rows within seconds
 OPENPACS_EXPORT_DAYS = env.int("OPENPACS_EXPORT_DAYS", default=7)  # how long exports are kept
 OPENPACS_CACHE = OPENPACS_HOME / "cache"  # thumbnails; may be emptied at any time
 OPENPACS_CACHE_BYTES = env.int("OPENPACS_CACHE_BYTES", default=4 << 30)

@@ -19,6 +19,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apps.audit.tasks.deliver_waiting",
         "schedule": 5.0,
     },
+    "write-down-journal": {"task": "apps.audit.tasks.write_down_journal", "schedule": 5.0},
     "seal-journal": {"task": "apps.audit.tasks.seal_journal", "schedule": 5.0},
     "ingest-spool": {"task": "apps.studies.tasks.ingest_spool", "schedule": 5.0},
     "take-in-uploads": {

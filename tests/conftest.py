@@ -1,9 +1,7 @@
 """What every test may ask for."""
 
-import gc
 import os
 import socket
-import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,20 +61,6 @@ def _shut_and_close(connection: AssociationSocket) -> None:
         with suppress(OSError):
             connection.socket.shutdown(socket.SHUT_RDWR)
         connection.socket.close()
-
-
-@pytest.fixture(autouse=True)
-def _unconnected_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect sockets that pynetdicom could not connect, before another test is blamed.
-
-    It only shuts them down. Tests in which that happens say so by ignoring the warning.
-    """
-    yield
-    marks = request.node.iter_markers("filterwarnings")
-    if any("PytestUnraisableExceptionWarning" in mark.args[0] for mark in marks):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

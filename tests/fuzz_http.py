@@ -18,6 +18,7 @@ from typing import Any
 def main() -> int:
     options = _options()
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["OPENPACS_WEB_THREADS"] = "1"  # too few for anybody to wait for changes
     import django
 
     django.setup()

@@ -32,4 +32,5 @@ if REDIS_URL:  # noqa: F405
     # A Redis database for each test process: 0, or 1 and up for gw0 and up.
     number = int(WORKER.removeprefix("gw")) + 1 if WORKER.startswith("gw") else 0
     CACHES["default"]["LOCATION"] = f"{REDIS_URL}/{number}"  # noqa: F405
+OPENPACS_API_REQUESTS = 0  # tests that ask thousands of things are one caller
 WHITENOISE_AUTOREFRESH = True  # nothing is collected before tests: look when asked

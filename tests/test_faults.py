@@ -16,11 +16,7 @@ from pynetdicom import AE
 from tests.faults import Ledger, Rig, reckon, rig, storm
 from tests.servers import postgres, redis
 
-# pynetdicom leaves sockets that could not connect to the garbage collector.
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.fault
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 

@@ -132,6 +132,15 @@ INSTANCE = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "file": f"/api/v1/instances/{UID}.1.1/file",
 }
+REJECTION = {
+    "id": 61,
+    "study_instance_uid": UID,
+    "series_instance_uid": None,
+    "sop_instance_uid": None,
+    "code": "113001",
+    "reason": "the phantom of the morning test",
+    "at": "2026-03-02T09:10:00Z",
+}
 LABEL = {"name": "teaching", "colour": "teal"}
 DEVICE = {
     "ae_title": "CT1",

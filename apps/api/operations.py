@@ -19,6 +19,7 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body is not of a type that is taken.",
     422: "The values cannot be stored; `errors` names the fields.",
+    429: "Too many requests in a minute: try again after `Retry-After` seconds.",
     503: "The stored data cannot be read at the moment: try again after `Retry-After` seconds.",
 }
 TITLES = {
@@ -30,6 +31,7 @@ TITLES = {
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Entity",
+    429: "Too Many Requests",
     503: "Service Unavailable",
 }
 
@@ -65,12 +67,13 @@ def operation(
     errors: Sequence[int] = (),
     words: str = "",
     media_type: str = "application/json",
+    uncounted: bool = False,
 ) -> Callable[[Any], Any]:
     """Describe a method of a view, under a `name` for clients made from the schema.
 
-    `asked` and `example` show a body and its answer.
+    `asked` and `example` show a body and its answer; `uncounted`: it may be asked at any rate.
     """
-    common = (400, 401, 403, *((413, 415) if body else ()), *errors)
+    common = [400, 401, 403, *((413, 415) if body else ()), *(() if uncounted else (429,)), *errors]
     responses: dict[Any, Any] = {(status, media_type): answer}
     for code in sorted(set(common)):
         responses[(code, "application/problem+json")] = _failing(code)

@@ -11,13 +11,14 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, Throttled, ValidationError
 
+from apps.api.throttling import seconds_to_wait
 from apps.dicom.keys import BadKeyError
 from apps.orders.services import AccessionTaken, OrderInvalid, OrderRefused
 from apps.routing.services import SendingRefused
 from apps.scheduling.services import BookingRefused
-from apps.studies.services import UnusableLabelError
+from apps.studies.services import RejectedAlreadyError, UnusableLabelError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ STATUS: dict[type[Exception], int] = {
     OrderRefused: 409,
     BookingRefused: 409,
     SendingRefused: 409,
+    RejectedAlreadyError: 409,
     UnusableLabelError: 422,
     OSError: 503,
     OperationalError: 503,
@@ -72,11 +74,12 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None
     if isinstance(error, ValidationError):
         errors = list(_fields(error.detail))
         return problem(400, _("The request cannot be understood."), errors=errors)
-    if isinstance(error, APIException):
-        response = problem(error.status_code, str(error.detail))
-        for name, value in _headers(error).items():
-            response[name] = value
+    if isinstance(error, Throttled):
+        response = problem(429, _("Too many requests: ask again later, or ask for more at once."))
+        response["Retry-After"] = str(seconds_to_wait(error))
         return response
+    if isinstance(error, APIException):
+        return problem(error.status_code, str(error.detail))
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
     return None if status is None else _refusal(error, status)
 
@@ -110,11 +113,6 @@ def _refusal(error: Exception, status: int) -> JsonResponse:
         {"field": name, "detail": str(one)} for name, texts in fields.items() for one in texts
     ]
     return problem(status, str(error), errors=errors)
-
-
-def _headers(error: APIException) -> dict[str, str]:
-    wait = getattr(error, "wait", None)
-    return {"Retry-After": str(int(wait))} if wait else {}
 
 
 def _fields(detail: Any, path: str = "") -> Iterator[dict[str, str]]:

@@ -5,10 +5,11 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from apps.audit import services
+from apps.audit import later, services
 from apps.audit.models import Event
 
 OVERDUE = timedelta(seconds=5)
+ROUNDS, PER_ROUND = 5, 1000  # rows sealed at a time, of what searches may write in a burst
 
 
 @shared_task
@@ -25,5 +26,13 @@ def deliver_waiting() -> None:
 
 
 @shared_task
+def write_down_journal() -> None:
+    later.write_down()
+
+
+@shared_task
 def seal_journal() -> None:
-    services.seal()
+    """In short transactions, so that writers come in between."""
+    for _round in range(ROUNDS):
+        if services.seal(limit=PER_ROUND) < PER_ROUND:
+            break

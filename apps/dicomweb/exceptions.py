@@ -84,6 +84,9 @@ def failure(error: Exception) -> HttpResponse:
     if status == 507:
         log.error("DICOMweb request refused: no room for images")
         text = _("There is no room for images at the moment.")
+    elif isinstance(error, BusyError):
+        log.warning("DICOMweb request refused: too many pictures or films at once")
+        text = _("Too much is being made at the moment: ask again soon.")
     elif status >= 500:
         log.error("DICOMweb request failed: %s", type(error).__name__, exc_info=error)
         text = _("The stored data cannot be read at the moment.")

@@ -16,6 +16,7 @@ from apps.dicomweb.parts import Part, held_part, stored_part
 from apps.reports.documents import document_pdf, state_page
 from apps.studies.models import Instance
 from apps.studies.services import rendering
+from apps.studies.services.answering_films import answering_film, answering_video
 from apps.studies.services.forms import Form, form_of, is_mp4, is_mpeg2, video_spans
 from apps.studies.services.presenting import named_images, pictures_beside, presented
 
@@ -85,7 +86,7 @@ def choose_rendered(
 
 
 def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
-    """The representation in `options.media_type`; raises NotRenderableError, BusyError, OSError."""
+    """The representation in `options.media_type`; raises as `answering_film`."""
     row, kind = target.instance, options.media_type
     form = form_of(row)
     if form == Form.VIDEO:
@@ -96,8 +97,8 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
     if form in _DOCUMENTS:
         return [_document_part(row, form, options)]
     if kind == MP4 or (kind == GIF and len(target.as_film) > 1):
-        made = rendering.render_film(row, frames=target.as_film, options=options)
-        return [held_part(made[1], kind)]
+        made = answering_film(row, frames=target.as_film, options=options)
+        return [held_part(made, kind)]
     pictures = (rendering.render(row, frame=one, options=options) for one in target.as_pictures)
     return [held_part(data, kind) for kind, data in pictures]
 
@@ -121,7 +122,7 @@ def _video_part(row: Instance, kind: str) -> Part:
     spans = video_spans(row)
     if kind == MPEG or is_mp4(row, spans):
         return stored_part(row.file_name, spans, kind)
-    return held_part(rendering.repack_video(row), kind)
+    return held_part(answering_video(row), kind)
 
 
 def _alternatives(offers: Sequence[str], *, single: bool) -> str:

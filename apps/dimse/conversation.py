@@ -7,13 +7,13 @@ from traceback import format_tb
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
+from apps.audit.throttle import Throttle
 from apps.dimse import status, wire
 from apps.dimse.association import Association, ReleasedError, Request
 from apps.dimse.handlers import handler_for
 from apps.dimse.handlers.commitment import report_elsewhere, report_here, take_answer
 from apps.dimse.handlers.storage import announce, wait_until_indexed
 from apps.dimse.messages import C_STORE_RQ
-from apps.dimse.services.noting import Throttle
 
 logger = logging.getLogger(__name__)
 SAME_LINE_SECONDS, LINES_PER_HOUR = 60, 1000  # of one association

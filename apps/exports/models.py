@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
+from apps.audit.leasing import Leased, held_has_lease
 from apps.exports.querysets import ExportQuerySet, HeldObjectQuerySet
 from apps.studies.models import Instance, Study
 
@@ -60,13 +61,8 @@ class Profile(models.Model):
         return self.name
 
 
-class Export(models.Model):
-    """Studies that somebody asked for as one file.
-
-    A worker that takes it writes `lease_until` and a new `token`: when the lease is over the
-    worker is dead and the next may take it, and whoever comes back with an old token has
-    lost it.
-    """
+class Export(Leased):
+    """Studies that somebody asked for as one file."""
 
     policy_noun = Noun.EXPORT
 
@@ -117,9 +113,6 @@ class Export(models.Model):
     # Below the folder of exports; made by us.
     file_name = models.CharField(_("file"), max_length=100, blank=True)
     error = models.CharField(_("what went wrong"), max_length=300, blank=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    token = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     expires_at = models.DateTimeField(_("kept until"))
@@ -132,10 +125,10 @@ class Export(models.Model):
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # What is being made is leased to a worker.
-            models.CheckConstraint(
-                condition=~models.Q(status="running") | models.Q(lease_until__isnull=False),
+            held_has_lease(
+                status="running",
                 name="export_running_has_lease",
-                violation_error_message=_("An export that is being made needs a lease."),
+                message=_("An export that is being made needs a lease."),
             ),
             # What is ready has a file.
             models.CheckConstraint(

@@ -22,10 +22,6 @@ class ExportQuerySet(models.QuerySet["Export"]):
         """Those to be worked at now, the oldest first."""
         return self.filter(status="queued").order_by("id")
 
-    def left_behind(self) -> Self:
-        """Those whose worker died: its lease is over."""
-        return self.filter(status="running", lease_until__lte=timezone.now())
-
     def over(self) -> Self:
         """Those that are kept no longer."""
         return self.exclude(status="running").filter(expires_at__lte=timezone.now())

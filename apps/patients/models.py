@@ -209,6 +209,15 @@ class Patient(models.Model):
         return f"{self.family_name}, {given}" if given else self.family_name
 
     @property
+    def survivor(self) -> "Patient":
+        """Who remains of a patient that was merged, and perhaps merged again."""
+        found, seen = self, {self.pk}
+        while found.merged_into is not None and found.merged_into.pk not in seen:
+            found = found.merged_into
+            seen.add(found.pk)
+        return found
+
+    @property
     def native_name(self) -> str:
         """The name in native script, as written on a page: without the separators of a PN."""
         return " ".join(self.ideographic_name.replace("^", " ").split())

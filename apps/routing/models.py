@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
+from apps.audit.leasing import Leased, held_has_lease
 from apps.audit.models import Event
 from apps.orders.models import Referrer
 from apps.routing.querysets import RuleQuerySet, TransferItemQuerySet, TransferQuerySet
@@ -126,13 +127,8 @@ class Rule(models.Model):
         return datetime.timedelta(minutes=self.delay_minutes)
 
 
-class Transfer(models.Model):
-    """A study on its way to a device, or the news of it; one row per event and destination.
-
-    A worker that takes it writes `lease_until` and a new `token`: when the lease is over the
-    worker is dead and the next may take it, and whoever comes back with an old token has
-    lost it.
-    """
+class Transfer(Leased):
+    """A study on its way to a device, or the news of it; one row per event and destination."""
 
     policy_noun = Noun.TRANSFER
 
@@ -202,7 +198,6 @@ class Transfer(models.Model):
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.WAITING
     )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     # Attempts in a row that were cut off before the destination answered: none of the above.
     cuts = models.PositiveSmallIntegerField(_("attempts cut off"), default=0)
     next_attempt_at = models.DateTimeField(
@@ -210,8 +205,6 @@ class Transfer(models.Model):
     )
     # The last attempt did not reach the destination: what else waits for it waits too.
     unreached = models.BooleanField(default=False)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    token = models.PositiveIntegerField(default=0)
     total_count = models.PositiveIntegerField(_("images to send"), default=0)
     sent_count = models.PositiveIntegerField(_("images sent"), default=0)
     failed_count = models.PositiveIntegerField(_("images refused"), default=0)
@@ -253,10 +246,10 @@ class Transfer(models.Model):
                 violation_error_message=_("A waiting transfer needs the time of its next attempt."),
             ),
             # A transfer that is being sent is leased to a worker.
-            models.CheckConstraint(
-                condition=~models.Q(status="sending") | models.Q(lease_until__isnull=False),
+            held_has_lease(
+                status="sending",
                 name="transfer_sending_has_lease",
-                violation_error_message=_("A transfer that is being sent needs a lease."),
+                message=_("A transfer that is being sent needs a lease."),
             ),
             # Nothing is dropped without saying why.
             models.CheckConstraint(

@@ -41,10 +41,6 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
         notices = Q(content="availability", destination__wants_availability=True)
         return self.filter(images | notices, destination__active=True)
 
-    def left_behind(self) -> Self:
-        """Those whose worker died: its lease is over."""
-        return self.filter(status="sending", lease_until__lte=timezone.now())
-
     def given_up(self) -> Self:
         return self.filter(status__in=["partly", "failed"])
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from apps.audit.leasing import Claim, ClaimLost
 from apps.dimse.sending import send_instances
 from apps.dimse.services import CalledDeviceFailed, calling
 from apps.dimse.suboperations import Result, Unanswered
@@ -17,8 +18,6 @@ from apps.routing import answers
 from apps.routing.availability import AVAILABILITY_NOTIFICATION, notices
 from apps.routing.models import Transfer
 from apps.routing.services.working import (
-    Claim,
-    ClaimLost,
     claim_next,
     note_answers,
     note_done,
@@ -64,14 +63,14 @@ def _round() -> int:
         try:
             _attempt(claim)
         except ClaimLost:
-            log.warning("Transfer %s was taken away while it was sent", claim.transfer.pk)
+            log.warning("Transfer %s was taken away while it was sent", claim.row.pk)
     return ROUND
 
 
 class Progress:
     """Keeps what has been answered, some at a time, and the lease alive."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim[Transfer]) -> None:
         self._claim = claim
         self._got: dict[str, int] = {}
         self._kept_at = self._renewed_at = time.monotonic()
@@ -113,8 +112,8 @@ class Progress:
         self._kept_at = self._renewed_at = time.monotonic()
 
 
-def _attempt(claim: Claim) -> None:
-    transfer = claim.transfer
+def _attempt(claim: Claim[Transfer]) -> None:
+    transfer = claim.row
     try:
         if transfer.content == Transfer.Content.AVAILABILITY:
             _tell(claim)
@@ -126,8 +125,8 @@ def _attempt(claim: Claim) -> None:
         note_not_done(claim, reason=str(error), unreached=True)
 
 
-def _send(claim: Claim) -> None:
-    transfer, progress = claim.transfer, Progress(claim)
+def _send(claim: Claim[Transfer]) -> None:
+    transfer, progress = claim.row, Progress(claim)
     rows = unsent(transfer)
     count = rows.count()
     note_total(claim, to_send=count)
@@ -159,9 +158,9 @@ def _why(troubles: "Counter[int | Unanswered]") -> str:
     return text % {"count": troubles.total(), "why": answers.plain(status)}
 
 
-def _tell(claim: Claim) -> None:
+def _tell(claim: Claim[Transfer]) -> None:
     """N-CREATE of each notice (PS3.4 R.3.2.1); one that is known there is told."""
-    transfer = claim.transfer
+    transfer = claim.row
     with calling(transfer.destination, AVAILABILITY_NOTIFICATION) as association:
         for uid, notice in notices(transfer.study, key=transfer.key):
             answer, _created = association.send_n_create(notice, AVAILABILITY_NOTIFICATION, uid)

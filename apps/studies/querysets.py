@@ -163,22 +163,6 @@ class StudyQuerySet(models.QuerySet["Study"]):
         earlier = Q(study_date__lt=since) | Q(study_date=since, id__lt=key)
         return rows.filter(earlier) if key is not None else rows
 
-    def of_same_patient(self, study: "Study") -> Self:
-        """All studies of the patient of a study, as far as that is known for sure.
-
-        By the patient they were matched to, and by number and issuer: a number alone is not
-        a patient. A study without either stands alone.
-        """
-        same = Q(pk=study.pk)
-        if study.patient_id:
-            same |= Q(patient=study.patient_id)
-        if study.patient_identifier:
-            same |= Q(
-                patient_identifier=study.patient_identifier,
-                patient_identifier_issuer=study.patient_identifier_issuer,
-            )
-        return self.filter(same)
-
     def _below(self, series: Q, instances: Q) -> models.QuerySet["Series"]:
         rows: Any = self.model._meta.get_field("series").related_model
         found: models.QuerySet[Series] = rows.objects.filter(series)
@@ -267,10 +251,6 @@ class RegularSeriesQuerySet(models.QuerySet["RegularSeries"]):
     def waiting(self) -> Self:
         """Those to be made, the oldest first."""
         return self.filter(state="waiting").order_by("asked_at", "id")
-
-    def left_behind(self) -> Self:
-        """Those whose worker died: its lease is over."""
-        return self.filter(state="working", lease_until__lte=timezone.now())
 
 
 class RejectionQuerySet(models.QuerySet["Rejection"]):

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.policy import visible
 from apps.audit.services import origin_of
 from apps.studies.models import Study
-from apps.studies.services.same_patient import of_patient_of
+from apps.studies.services import of_patient_of
 from apps.viewer.forms import LayoutForm
 from apps.viewer.lookup import seen_study
 from apps.viewer.models import HangingProtocol

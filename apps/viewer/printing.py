@@ -21,6 +21,7 @@ from apps.dicom.rendering.options import RenderOptions, Viewport, Window
 from apps.reports.pdf import moment, paper, picture_name
 from apps.reports.services import patient_header
 from apps.studies.models import Series, Study
+from apps.studies.services import of_patient_of
 from apps.studies.services.rendering import NotRenderableError, render
 from apps.studies.services.showing import ShownFrame, shown_frames
 
@@ -142,9 +143,8 @@ def _printed(pages: Sequence[Sequence[Cell]], on: Paper, origin: Origin) -> byte
 def _check_one_patient(studies: Sequence[Study]) -> None:
     if not studies:
         raise NotPrintable(_("There is no picture to print."))
-    patients = {one.patient_id for one in studies if one.patient_id}
-    rows: Any = Study.objects.filter(pk__in=[one.pk for one in studies])
-    if len(patients) > 1 or rows.of_same_patient(studies[0]).count() < len(studies):
+    rows = Study.objects.filter(pk__in=[one.pk for one in studies])
+    if rows.filter(of_patient_of(studies[0])).count() < len(studies):
         raise NotPrintable(_("Images of two patients are not printed on one sheet."))
 
 

@@ -24,6 +24,7 @@ from tests.api.world import make_many, make_stranger, make_world, user_of
 
 pytestmark = pytest.mark.django_db
 V, C, E, X = Action.VIEW, Action.CREATE, Action.CHANGE, Action.EXPORT
+D = Action.DELETE
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Operation:
 
 
 W = Scope.API_WRITE
+WHY = {"code": "113037", "reason": "the wrong patient"}
 OPERATIONS = [
     Operation("list_patients", "GET", "/patients", ((V, Noun.PATIENT),)),
     Operation("find_patients", "POST", "/patients/search", ((V, Noun.PATIENT),), body={"q": "x"}),
@@ -105,6 +107,22 @@ OPERATIONS = [
         {"device": "STATION"},
         202,
     ),
+    Operation(
+        "reject_instance",
+        "POST",
+        "/instances/{waste_instance}/reject",
+        ((V, Noun.STUDY), (D, Noun.STUDY)),
+        W,
+        WHY,
+    ),
+    Operation(
+        "reject_series",
+        "POST",
+        "/studies/{study}/series/{waste_series}/reject",
+        ((V, Noun.STUDY), (D, Noun.STUDY)),
+        W,
+        WHY,
+    ),
     Operation("find_reports", "GET", "/reports", ((V, Noun.REPORT),)),
     Operation("read_report", "GET", "/reports/{report}", ((V, Noun.REPORT),)),
     Operation("download_report", "GET", "/reports/{report}/versions/1/pdf", ((V, Noun.REPORT),)),
@@ -124,6 +142,15 @@ OPERATIONS = [
     ),
     Operation("follow_changes", "GET", "/changes", ((V, Noun.JOURNAL),)),
     Operation("read_system", "GET", "/system", ()),
+    # The last: nothing is left of the study.
+    Operation(
+        "reject_study",
+        "POST",
+        "/studies/{study}/reject",
+        ((V, Noun.STUDY), (D, Noun.STUDY)),
+        W,
+        WHY,
+    ),
 ]
 BY_NAME = {one.name: one for one in OPERATIONS}
 LISTS = [one for one in OPERATIONS if one.name.startswith(("list_", "find_"))]
@@ -188,6 +215,7 @@ def test_an_operation_needs_its_scope_and_no_other(one: Operation, user_of: Any)
     others = script(token_of(user, [scope for scope in Scope if scope is not one.scope]))
     keys: dict[str, Any] = dict.fromkeys(("patient", "order", "report", "transfer"), 1)
     keys |= dict.fromkeys(("study", "series", "instance", "device"), "1")
+    keys |= dict.fromkeys(("waste_series", "waste_instance"), "1")
     refused = call(others, one, keys)
     assert refused.status_code == 403
     assert one.scope.value in refused.json()["detail"]  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ def test_the_examples_of_the_paper_run(
     assert len(said) >= 8
     together = "".join(said)
     assert '"user":"pacs-administrator"' in together
-    assert "1 files" in together
+    assert "3 files" in together
     assert Order.objects.filter(placer_number="WARD-4711").count() == 1
     assert Label.objects.filter(name="teaching").exists()
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydicom.dataset import Dataset
+
 from apps.accounts.models import Role, User
 from apps.audit.services import Origin
 from apps.orders.models import Order, Procedure
@@ -35,6 +37,7 @@ def make_world(spool: Spool, origin: Origin) -> dict[str, Any]:
     instance = Instance.objects.select_related("series__study").get()
     study = instance.series.study
     match_study(study, procedure=asked, reason="test", origin=origin)
+    waste = _waste(image, spool, origin)
     report = make_report(order)
     sign(report, radiologist)
     station = DeviceFactory.create(ae_title="STATION", host="", may_receive=True)
@@ -49,10 +52,21 @@ def make_world(spool: Spool, origin: Origin) -> dict[str, Any]:
         "study": study.study_instance_uid,
         "series": instance.series.series_instance_uid,
         "instance": instance.sop_instance_uid,
+        "waste_series": waste.SeriesInstanceUID,
+        "waste_instance": waste.SOPInstanceUID,
         "report": report.pk,
         "transfer": transfer.pk,
         "device": "STATION",
     }
+
+
+def _waste(image: Dataset, spool: Spool, origin: Origin) -> Dataset:
+    """A series of two images in the study of another, of which one is returned: to be rejected."""
+    study = {"StudyInstanceUID": image.StudyInstanceUID}
+    first = ct_image(**study)
+    second = ct_image(**study, SeriesInstanceUID=first.SeriesInstanceUID)
+    store_instances([spool.write([part10(one)]) for one in (first, second)], origin=origin)
+    return first
 
 
 def make_stranger(spool: Spool, origin: Origin) -> dict[str, Any]:

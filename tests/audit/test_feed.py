@@ -2,11 +2,13 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-from apps.audit.feed import changes_since, last_position
+from apps.audit import feed
+from apps.audit.feed import await_changes, changes_since, last_position
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin, record, seal
 
@@ -95,3 +97,62 @@ def _keep_sealing(done: threading.Event) -> None:
     while seal():
         pass
     connection.close()
+
+
+def let_wait(monkeypatch: pytest.MonkeyPatch, places: int) -> None:
+    """So many may wait, and look often."""
+    semaphore = threading.BoundedSemaphore(places)
+    monkeypatch.setattr(feed, "_places", lambda: semaphore)
+    monkeypatch.setattr(feed, "LOOK_EVERY", 0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_waits_for_something_to_tell(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_wait(monkeypatch, 1)
+    seal()
+    start = last_position()
+
+    def happen() -> None:
+        try:
+            for kind in (Kind.PATIENT_VIEWED, Kind.STUDY_VIEWED):
+                write(1, origin, kind)
+                seal()
+        finally:
+            connection.close()
+
+    later = threading.Timer(0.1, happen)
+    later.start()
+    found = await_changes(start, limit=10, kinds=[Kind.STUDY_VIEWED], seconds=20)
+    later.join()
+    assert [row.kind for row in found.results] == [Kind.STUDY_VIEWED]
+    assert changes_since(found.last, limit=10).results == []
+
+
+@pytest.mark.django_db
+def test_the_wait_ends_where_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_wait(monkeypatch, 1)
+    for _ in range(2):  # the place is given back
+        began = time.monotonic()
+        assert await_changes(last_position(), limit=10, seconds=0.1).results == []
+        assert 0.1 <= time.monotonic() - began < 5
+
+
+@pytest.mark.django_db
+def test_where_enough_are_waiting_the_answer_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_wait(monkeypatch, 0)
+    began = time.monotonic()
+    assert await_changes(last_position(), limit=10, seconds=20).results == []
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("threads", "waiting"), [(1, 0), (4, 1), (16, 4)])
+def test_a_quarter_of_the_threads_wait_at_most(threads: int, waiting: int, settings: Any) -> None:
+    settings.OPENPACS_WEB_THREADS = threads
+    feed._places.cache_clear()
+    got = [feed._places().acquire(blocking=False) for _ in range(waiting + 1)]
+    assert got == [*[True] * waiting, False]
+    feed._places.cache_clear()

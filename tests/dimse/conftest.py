@@ -17,9 +17,11 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dsutils import create_file_meta
 
+from apps.audit.throttle import Throttle
 from apps.dimse.limits import Limits
 from apps.dimse.listener import Listener
-from apps.dimse.services import Throttle, noting
+from apps.dimse.services import noting
+from apps.studies.services import querying
 from apps.studies.spool import Spool, default_spool
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
@@ -51,6 +53,7 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
 def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noting, "_rejections", Throttle(seconds=60, per_hour=200))
     monkeypatch.setattr(noting, "_questions", Throttle(seconds=600, per_hour=200))
+    monkeypatch.setattr(querying, "_questions", Throttle(seconds=600, per_hour=200))
 
 
 @pytest.fixture

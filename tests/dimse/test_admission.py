@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from apps.audit.models import Event, Kind
+from apps.audit.throttle import Throttle
 from apps.dimse.listener import Listener
-from apps.dimse.services import Throttle
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Tool
 from tests.dimse.pdus import associate_rq

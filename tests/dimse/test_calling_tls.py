@@ -15,11 +15,7 @@ from apps.worklist.models import Device
 from tests.dimse.certificates import Authority, Pair
 from tests.factories import DeviceFactory
 
-pytestmark = [
-    pytest.mark.django_db,
-    # pynetdicom leaves sockets that could not connect to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

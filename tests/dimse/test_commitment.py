@@ -35,9 +35,6 @@ from tests.dimse.modality import (
 )
 from tests.factories import RequestedProcedureFactory
 
-# pynetdicom leaves sockets that could not connect to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def request_of(*uids: str, transaction: str = "2.25.55", sop_class: str = CT) -> Dataset:
     request = Dataset()

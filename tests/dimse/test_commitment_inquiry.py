@@ -23,9 +23,6 @@ from tests.dimse.conftest import Start, keep
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 
-# pynetdicom leaves sockets that could not connect to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 COMMITMENT, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 
 

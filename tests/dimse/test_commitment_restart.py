@@ -18,11 +18,7 @@ from tests.dimse.archives import wait_for_port
 from tests.dimse.conftest import Tool, ct_image
 from tests.servers import free_port
 
-pytestmark = [
-    pytest.mark.fault,
-    # pynetdicom leaves sockets that could not connect to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.fault
 CT = "1.2.840.10008.5.1.4.1.1.2"
 COMMITMENT, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 SET_UP = """

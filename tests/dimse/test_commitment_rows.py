@@ -22,9 +22,6 @@ from tests.dimse.conftest import keep
 from tests.dimse.modality import CT, Reports, failures_of, file_of, flip_a_byte
 from tests.servers import free_port
 
-# pynetdicom leaves sockets that could not connect to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def test_a_device_that_is_away_is_told_when_it_is_back(
     device: Device, reports: Reports, request: pytest.FixtureRequest

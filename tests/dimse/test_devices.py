@@ -14,11 +14,7 @@ from apps.dimse.services import echo
 from apps.worklist.models import Device
 from tests.factories import DeviceFactory
 
-# pynetdicom forgets to close a socket that could not connect.
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.django_db
 VERIFICATION = "1.2.840.10008.1.1"
 
 

@@ -22,11 +22,7 @@ from tests.dimse.conftest import ct_image, keep, wait_for
 from tests.dimse.orthanc import Orthanc
 from tests.factories import DeviceFactory
 
-pytestmark = [
-    pytest.mark.peer("Orthanc"),
-    # pynetdicom leaves sockets that could not connect to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.peer("Orthanc")
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 

@@ -11,11 +11,7 @@ from apps.dimse.models import CommitmentInquiry, CommitmentRequest, CommittedIns
 from apps.dimse.services import ask_for_commitment
 from tests.factories import DeviceFactory
 
-pytestmark = [
-    pytest.mark.django_db,
-    # pynetdicom leaves sockets that could not connect to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.django_db
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 

@@ -27,11 +27,7 @@ from tests.dimse.archives import Archive, new_archive
 from tests.dimse.conftest import ct_image, keep, wait_for
 from tests.factories import DeviceFactory
 
-pytestmark = [
-    pytest.mark.peer,
-    # pynetdicom leaves sockets that could not connect to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.peer
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 

@@ -31,7 +31,6 @@ from apps.dimse.services.remote import pattern_of
 from apps.worklist.models import Device
 from tests.factories import DeviceFactory
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 FIND, MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 Script = Callable[[evt.Event], Iterator[tuple[int, Dataset | None]]]

@@ -103,8 +103,6 @@ def test_what_goes_wrong_is_said_clearly(
         modality(listener, *options)
 
 
-# pynetdicom forgets to close a socket that could not connect.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_closed_port_is_said_clearly(listener: Listener, step: ScheduledStep) -> None:
     with pytest.raises(CommandError, match="nothing answers as OPENPACS at"):
         call_command("modality", "--port", "1", "--first")

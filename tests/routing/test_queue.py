@@ -8,17 +8,15 @@ import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.audit.leasing import Claim, ClaimLost
 from apps.audit.models import Event, Kind
 from apps.audit.retrying import LONGEST_WAIT
 from apps.audit.services import Origin
 from apps.dimse.suboperations import Result, Unanswered
-from apps.routing import services
 from apps.routing.answers import arrived, never, plain
 from apps.routing.models import Priority, Transfer, TransferItem
 from apps.routing.sending import Progress
 from apps.routing.services import (
-    Claim,
-    ClaimLost,
     SendingRefused,
     ask_to_send,
     change_destination,
@@ -54,7 +52,7 @@ def archive(db: None) -> Device:
     return made
 
 
-def taken() -> services.Claim:
+def taken() -> Claim[Transfer]:
     claim = claim_next()
     assert claim is not None
     return claim
@@ -89,7 +87,7 @@ def test_what_a_status_means(status: int, has_it: bool, would_say_it_again: bool
 def test_the_urgent_goes_before_the_old(study: Study, workstation: Device) -> None:
     queued(study, workstation)
     urgent = queued(study, workstation, priority=Priority.HIGH)
-    assert taken().transfer == urgent
+    assert taken().row == urgent
 
 
 def test_a_destination_is_sent_one_thing_at_a_time(
@@ -97,8 +95,8 @@ def test_a_destination_is_sent_one_thing_at_a_time(
 ) -> None:
     first, _second = queued(study, workstation), queued(study, workstation)
     other = queued(study, archive)
-    assert taken().transfer == first
-    assert taken().transfer == other
+    assert taken().row == first
+    assert taken().row == other
     assert claim_next() is None
 
 
@@ -117,17 +115,17 @@ def test_what_waits_for_a_destination_that_is_down_keeps_its_attempts(
     note_not_done(taken(), reason="Nothing answers.", unreached=True)
     assert claim_next() is None
     other = queued(study, archive)
-    assert taken().transfer == other
+    assert taken().row == other
     assert sorted(Transfer.objects.values_list("attempts", flat=True)) == [0, 0, 1, 1]
     with after(datetime.timedelta(seconds=40)):
-        assert taken().transfer.attempts == 1
+        assert taken().row.attempts == 1
 
 
 def test_a_refused_image_holds_up_nothing_else(study: Study, workstation: Device) -> None:
     queued(study, workstation)
     second = queued(study, workstation)
     note_not_done(taken(), reason="Out of resources.")
-    assert taken().transfer == second
+    assert taken().row == second
 
 
 @pytest.mark.parametrize("switched_off", ["active", "may_receive"])
@@ -138,7 +136,7 @@ def test_what_is_switched_off_is_waited_for(
     Device.objects.filter(pk=workstation.pk).update(**{switched_off: False})
     assert claim_next() is None
     Device.objects.filter(pk=workstation.pk).update(**{switched_off: True})
-    assert taken().transfer.destination == workstation
+    assert taken().row.destination == workstation
 
 
 def test_ten_attempts_are_given_up_and_journalled(study: Study, workstation: Device) -> None:
@@ -186,7 +184,7 @@ def test_what_arrived_and_what_is_refused_for_good_is_not_sent_again(
     claim = taken()
     uids = list(Instance.objects.order_by("id").values_list("sop_instance_uid", flat=True))
     note_answers(claim, dict(zip(uids, (0x0000, 0xB000, 0x0122, 0xA700), strict=True)))
-    assert [one.sop_instance_uid for one in unsent(claim.transfer)] == uids[3:]
+    assert [one.sop_instance_uid for one in unsent(claim.row)] == uids[3:]
     row = the_transfer()
     assert (row.sent_count, row.failed_count) == (2, 1)
 
@@ -198,7 +196,7 @@ def test_a_worker_that_lost_its_transfer_can_write_nothing(
     slow = taken()
     with after(LEASE + datetime.timedelta(seconds=1)):
         fast = taken()
-        assert fast.transfer == slow.transfer
+        assert fast.row == slow.row
         with pytest.raises(ClaimLost):
             renew(slow)
         with pytest.raises(ClaimLost):

@@ -1,5 +1,8 @@
 """A spool and a storage of its own for every test of the studies room."""
 
+import gc
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +24,12 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
         },
     }
     return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def cut_connections() -> Iterator[None]:
+    """Collect connections that botocore leaves behind, before another test is blamed."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -32,7 +32,10 @@ from apps.studies.storage import (
 from tests.dicom.objects import ct_image, part10
 
 # botocore leaves connections to a server that is gone to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("cut_connections"),
+]
 BUCKET = "images"
 KEYS: dict[str, Any] = {
     "aws_access_key_id": "key",

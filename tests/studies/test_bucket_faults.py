@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.fault,
     # botocore leaves connections that were cut to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("cut_connections"),
 ]
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.audit.models import Event, Kind
 from apps.dicom.names import search_form
 from apps.studies.models import DefaultFilter, SavedFilter, Study
-from tests.factories import PatientIdentifierFactory, make_user
+from tests.factories import IssuerFactory, PatientFactory, PatientIdentifierFactory, make_user
 from tests.reports.rows import make_order, make_report, make_study
 from tests.studies.rows import make_instance, make_series
 
@@ -284,19 +284,33 @@ def test_the_images_of_a_series_come_in_pages(keeper: Client) -> None:
 
 
 def test_all_studies_of_a_patient_by_number_and_by_match(keeper: Client) -> None:
-    number = PatientIdentifierFactory.create(value="R1")
+    number = PatientIdentifierFactory.create(value="P7", issuer=IssuerFactory(namespace="A"))
+    former = PatientFactory.create(status="merged", merged_into=number.patient)
     given: dict[str, Any] = {"patient_identifier": "P7", "patient_identifier_issuer": "A"}
     first = make_study(patient=number.patient, description="By match", **given)
-    make_study(patient=number.patient, patient_identifier="R1", description="Under R1")
+    make_study(patient=former, patient_identifier="R1", description="Before the merge")
     make_study(**given, description="Same number and issuer", patient_name="Other^Name")
     make_study(**{**given, "patient_identifier_issuer": "B"}, description="Other issuer")
+    make_study(**given, description="Not settled", match=Study.Match.CONFLICT)
     make_study(patient_identifier="P70", description="Somebody else")
     answer = keeper.get(reverse("studies:patient", args=[first.pk]))
     shown = {one.description for one in answer.context["studies"]}
-    assert shown == {"By match", "Under R1", "Same number and issuer"}
-    assert [one.description for one in answer.context["namesakes"]] == ["Other issuer"]
+    assert shown == {"By match", "Before the merge", "Same number and issuer"}
+    others = {one.description for one in answer.context["namesakes"]}
+    assert others == {"Other issuer", "Not settled"}
     assert "do not all say the same of the patient" in text(answer)
     assert "Somebody else" not in text(answer)
+
+
+def test_the_studies_of_a_patient_take_as_many_queries_for_any_number_of_them(
+    keeper: Client, django_assert_max_num_queries: Any
+) -> None:
+    number = PatientIdentifierFactory.create()
+    studies = [make_study(patient=number.patient) for _count in range(12)]
+    address = reverse("studies:patient", args=[studies[0].pk])
+    keeper.get(address)
+    with django_assert_max_num_queries(13):
+        keeper.get(address)
 
 
 def test_a_study_without_number_and_patient_stands_alone(keeper: Client) -> None:

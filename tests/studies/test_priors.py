@@ -128,6 +128,14 @@ def test_an_unlinked_study_finds_its_like_by_number_and_issuer(patient: Patient)
     assert (priors(known), priors(strange), priors(nameless)) == ([linked], [like], [])
 
 
+def test_whichever_study_is_asked_first_the_patient_is_the_same(patient: Patient) -> None:
+    linked = study_of(patient)
+    without_issuer = study_of(None, patient_identifier="N1")
+    conflict = study_of(None, patient_identifier="N1", match=Study.Match.CONFLICT)
+    assert (priors(linked), priors(without_issuer)) == ([without_issuer], [linked])
+    assert linked not in priors(conflict)
+
+
 def test_any_number_of_priors_takes_the_same_queries(
     patient: Patient, django_assert_num_queries: Any
 ) -> None:

@@ -18,6 +18,7 @@ from apps.audit.models import Event, Kind
 from apps.studies.models import Study
 from tests.dicom.objects import ct_image, part10
 from tests.dimse.receiving import keep
+from tests.factories import PatientFactory
 from tests.reports.rows import make_order, make_study
 from tests.reports.test_pictures import picture, pictures_in
 
@@ -142,6 +143,14 @@ def test_a_prior_of_the_same_patient_may_be_beside_it(as_role: AsRole) -> None:
     plan = [entry(study, box=[0, 0, 0.5, 1]), entry(prior, box=[0.5, 0, 0.5, 1])]
     assert send_layout(as_role("radiologist"), *plan).status_code == 200
     assert Event.objects.filter(kind=Kind.IMAGES_PRINTED).count() == 2
+
+
+def test_studies_of_merged_records_are_of_one_patient(as_role: AsRole) -> None:
+    study = make_study(make_order())
+    former = PatientFactory.create(status="merged", merged_into=study.patient)
+    prior = make_study(patient=former, match=Study.Match.MATCHED)
+    plan = [entry(prior, box=[0, 0, 0.5, 1]), entry(study, box=[0.5, 0, 0.5, 1])]
+    assert send_layout(as_role("radiologist"), *plan).status_code == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", b"\xff\xd8\xff" + bytes(99), picture()[:99]])

@@ -6,6 +6,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from apps.api.requests import MAX_ID, Asked, Page
+from apps.audit.feed import LONGEST_WAIT
 from apps.audit.models import Event, Kind
 from apps.reports.models import Report, ReportVersion
 
@@ -91,6 +92,13 @@ class ChangesQuery(Asked):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=100)
     kind = serializers.MultipleChoiceField(
         required=False, choices=Kind.choices, default=set, help_text="Left out: all kinds."
+    )
+    wait = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LONGEST_WAIT,
+        default=0,
+        help_text="Seconds to wait for something to tell, rather than to say that there is none.",
     )
 
 

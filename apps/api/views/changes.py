@@ -15,7 +15,7 @@ from apps.api.operations import operation
 from apps.api.requests import read
 from apps.api.shapes.reports import ChangesQuery, ChangesShape, SystemShape
 from apps.api.views.door import Door
-from apps.audit.feed import changes_since, last_position
+from apps.audit.feed import await_changes, last_position
 from apps.orders.models import Order
 from apps.patients.models import Patient
 from apps.routing.models import Transfer
@@ -40,7 +40,8 @@ class Changes(Door):
             "The journal in the order in which its rows were sealed, some seconds after they "
             "were written. Begin with `since=0`, or with the `last` of an answer without "
             "`since`; then ask with the `last` of the answer before. Nothing is left out and "
-            "nothing comes twice. No names, only keys and UIDs."
+            "nothing comes twice. No names, only keys and UIDs. With `wait` an answer that would "
+            "be empty waits for something to tell; where too many wait already it comes at once."
         ),
         scope=Scope.API_READ,
         right="view the journal",
@@ -53,7 +54,9 @@ class Changes(Door):
         since = asked.get("since")
         if since is None:
             return Response({"results": [], "last": last_position(), "more": False})
-        found = changes_since(since, limit=asked["limit"], kinds=sorted(asked["kind"]))
+        found = await_changes(
+            since, limit=asked["limit"], kinds=sorted(asked["kind"]), seconds=asked["wait"]
+        )
         return Response(ChangesShape(found).data)
 
 

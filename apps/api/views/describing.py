@@ -23,6 +23,7 @@ class Schema(SpectacularAPIView):
 
     authentication_classes = Door.authentication_classes
     permission_classes = Door.permission_classes
+    throttle_classes = Door.throttle_classes
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:

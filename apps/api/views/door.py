@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Action, can
 from apps.api.problems import answer
 from apps.api.requests import ShortJSONParser
+from apps.api.throttling import OneCaller
 from apps.audit.services import Origin, origin_of
 
 
@@ -28,6 +29,7 @@ class Door(APIView):
     permission_classes = ()
     parser_classes = (ShortJSONParser,)
     renderer_classes = (JSONRenderer,)
+    throttle_classes: tuple[Any, ...] = (OneCaller,)
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:

@@ -28,6 +28,7 @@ from apps.api.views.door import Door
 from apps.dicom.keys import Key, Terms, make_key
 from apps.orders.models import Order, RequestedProcedure
 from apps.studies.conditions import SERIES_KEYS, STUDY_KEYS
+from apps.studies.datasets import Level
 from apps.studies.models import Instance, Label, Series, Study
 from apps.studies.services import (
     label_study,
@@ -36,6 +37,7 @@ from apps.studies.services import (
     outgoing_file,
     unlabel_study,
 )
+from apps.studies.services.querying import note_query
 
 
 class Studies(Door):
@@ -130,6 +132,8 @@ class InstancesOfSeries(Door):
 
 
 class File(Door):
+    throttle_classes: tuple[Any, ...] = ()  # as many as there are images, as under DICOMweb
+
     @operation(
         "download_instance",
         tag="studies",
@@ -141,6 +145,7 @@ class File(Door):
         media_type="application/dicom",
         example=None,
         errors=(404, 503),
+        uncounted=True,
     )
     def get(self, request: Request, instance: str) -> StreamingHttpResponse:
         rows = visible(self.user, Instance).select_related("series__study")
@@ -248,15 +253,17 @@ def _found(door: Door, asked: dict[str, Any]) -> dict[str, Any]:
     """A page of studies; `next` is the place of its last row in the order of dates."""
     if asked["label"]:
         door.require(Action.VIEW, Label)
+    keys, limit = _keys(asked), asked["limit"]
     rows: Any = visible(door.user, Study)
-    rows = rows.answerable().matching(_keys(asked), Terms(fuzzy=asked["fuzzy"]))
+    rows = rows.answerable().matching(keys, Terms(fuzzy=asked["fuzzy"]))
     rows = rows.labelled(asked["label"])
     if "match" in asked:
         rows = rows.filter(match=asked["match"])
-    limit = asked["limit"]
     found = _told(rows).newest_first(after=asked["after"], limit=limit + 1)
     following = found[limit - 1].page_key if len(found) > limit else None
-    return {"results": _shown(door, found[:limit], many=True).data, "next": following}
+    shown = found[:limit]
+    note_query(level=Level.STUDY, keys=keys, count=len(shown), origin=door.origin)
+    return {"results": _shown(door, shown, many=True).data, "next": following}
 
 
 def _shown(door: Door, studies: Any, *, many: bool = False) -> Any:

@@ -29,6 +29,7 @@ from apps.dicomweb.rendered import (
 from apps.dicomweb.views.framing import MAX_FRAMES
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Instance, Study
+from apps.studies.patience import TooMuchAsked
 from apps.studies.services.forms import Form, form_of, typical_instance, typical_of_study
 from apps.studies.services.rendering import NotRenderableError
 
@@ -136,7 +137,7 @@ def _every_part(rows: "QuerySet[Instance]", options: RenderOptions) -> Iterator[
         )
         try:
             made = _parts_of(Target(row), options)
-        except NotRenderableError as error:
+        except (NotRenderableError, TooMuchAsked) as error:
             log.warning("Left out of a rendered answer: %s (%s)", row.sop_instance_uid, error)
             continue
         location = f"{instance_address(address, *uids)}/rendered"

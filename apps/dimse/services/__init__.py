@@ -33,7 +33,7 @@ from apps.dimse.services.inquiry import (
     send_inquiry,
     take_report,
 )
-from apps.dimse.services.noting import Throttle, note_rejection, note_worklist_query
+from apps.dimse.services.noting import note_rejection, note_worklist_query
 from apps.dimse.services.remote import Wanted, find_remote_series, find_remote_studies
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "DeviceWithoutAddress",
     "EchoResult",
     "NotFailed",
-    "Throttle",
     "TransactionUidInUse",
     "TransactionUnknown",
     "Wanted",

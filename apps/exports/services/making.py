@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
+from apps.audit.leasing import Claim, ClaimLost
 from apps.dicom.rendering.options import JPEG, PNG
 from apps.dicom.workshop import BusyError
 from apps.exports.members import Member, zipped
@@ -28,8 +29,6 @@ from apps.exports.services.pictures import PortablePages, picture_members
 from apps.exports.services.refusals import NoRoom, NotMade
 from apps.exports.services.room import exports_folder, require_export_room
 from apps.exports.services.working import (
-    Claim,
-    ClaimLost,
     claim_next,
     note_done,
     note_failed,
@@ -84,7 +83,7 @@ def _turn() -> threading.BoundedSemaphore:
 class Progress:
     """Counts objects, keeps the lease alive, looks at the disk now and then."""
 
-    def __init__(self, claim: Claim, total: int) -> None:
+    def __init__(self, claim: Claim[Export], total: int) -> None:
         self._claim, self._total = claim, total
         self._done = self._unlooked = 0
         self._told_at = time.monotonic()
@@ -127,11 +126,11 @@ def is_object(member: Member) -> bool:
     return member.name.startswith("DICOM/")
 
 
-def _attempt(claim: Claim) -> None:
+def _attempt(claim: Claim[Export]) -> None:
     try:
         _make(claim)
     except ClaimLost:
-        log.warning("Export %s was taken away while it was made", claim.export.pk)
+        log.warning("Export %s was taken away while it was made", claim.row.pk)
     except (NoRoom, NotMade, OSError, BusyError) as error:
         _give_up(claim, error)
     except Exception as error:  # ours: told to who waits, and to who reads the log
@@ -139,18 +138,18 @@ def _attempt(claim: Claim) -> None:
         raise
 
 
-def _give_up(claim: Claim, error: Exception) -> None:
-    log.warning("Export %s failed: %s", claim.export.pk, type(error).__name__)
+def _give_up(claim: Claim[Export], error: Exception) -> None:
+    log.warning("Export %s failed: %s", claim.row.pk, type(error).__name__)
     told = isinstance(error, NoRoom | NotMade)
     reason = str(error) if told else _("A file could not be read or written.")
     try:
         note_failed(claim, reason=reason)
     except ClaimLost:
-        log.warning("Export %s was taken away before it failed", claim.export.pk)
+        log.warning("Export %s was taken away before it failed", claim.row.pk)
 
 
-def _make(claim: Claim) -> None:
-    export = claim.export
+def _make(claim: Claim[Export]) -> None:
+    export = claim.row
     if export.kind == Export.Kind.FILM:
         _make_film(claim)
         return
@@ -171,13 +170,13 @@ def _make(claim: Claim) -> None:
         part.unlink(missing_ok=True)
 
 
-def _make_film(claim: Claim) -> None:
-    frames = frames_wanted(claim.export)
+def _make_film(claim: Claim[Export]) -> None:
+    frames = frames_wanted(claim.row)
     progress = Progress(claim, len(frames))
-    part = exports_folder() / f"{claim.export.pk}-{claim.token}{PART}"
+    part = exports_folder() / f"{claim.row.pk}-{claim.token}{PART}"
     try:
         with part.open("wb") as target:
-            target.write(film_of(claim.export, frames, progress.one_done))
+            target.write(film_of(claim.row, frames, progress.one_done))
             target.flush()
             os.fsync(target.fileno())
         _finish(claim, part, Outcome(), len(frames))
@@ -255,9 +254,9 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
     yield path.read_bytes()
 
 
-def _finish(claim: Claim, part: Path, outcome: Outcome, objects: int) -> None:
+def _finish(claim: Claim[Export], part: Path, outcome: Outcome, objects: int) -> None:
     """Into its place first, then into the row: a file without a row is found and deleted."""
-    export = claim.export
+    export = claim.row
     name = f"{export.pk}-{secrets.token_hex(16)}.{export.ending}"
     place = part.with_name(name)
     size = part.stat().st_size

@@ -102,21 +102,13 @@ def find_patient(*, value: str, namespace: str = "") -> Patient | None:
     rows = PatientIdentifier.objects.filter(value=value.strip()).select_related("patient")
     if namespace:
         rows = rows.filter(issuer__namespace=namespace.strip())
-    found = {survivor.pk: survivor for survivor in (_survivor(row.patient) for row in rows)}
+    found = {survivor.pk: survivor for survivor in (row.patient.survivor for row in rows)}
     return found.popitem()[1] if len(found) == 1 else None
 
 
 def note_viewing(patient: Patient, *, origin: Origin) -> None:
     """Write down that somebody looked at a patient."""
     audit.record(Kind.PATIENT_VIEWED, patient, origin=origin, patient_id=patient.pk)
-
-
-def _survivor(patient: Patient) -> Patient:
-    seen = {patient.pk}
-    while patient.merged_into is not None and patient.merged_into.pk not in seen:
-        patient = patient.merged_into
-        seen.add(patient.pk)
-    return patient
 
 
 def _give_own_number(patient: Patient) -> None:

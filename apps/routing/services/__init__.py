@@ -8,11 +8,9 @@ from apps.routing.services.queueing import (
     route_study,
     tell_availability,
 )
-from apps.routing.services.working import Claim, ClaimLost, claim_next
+from apps.routing.services.working import claim_next
 
 __all__ = [
-    "Claim",
-    "ClaimLost",
     "SendingRefused",
     "Verdict",
     "ask_to_send",

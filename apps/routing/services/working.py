@@ -2,15 +2,15 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from apps.audit.leasing import Claim, Lease
 from apps.audit.models import Kind
 from apps.audit.retrying import LONGEST_WAIT, wait_after
 from apps.routing import answers
@@ -29,34 +29,27 @@ LEASE = datetime.timedelta(seconds=40)
 ANSWERS_KEPT = datetime.timedelta(days=30)
 
 
-class ClaimLost(Exception):
-    """Another worker has the transfer now, or a person took it out of the queue."""
+_lease = Lease(
+    Transfer,
+    "status",
+    waiting=Transfer.Status.WAITING,
+    held=Transfer.Status.SENDING,
+    lasts=LEASE,
+)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A transfer that this worker alone may send while its lease is renewed."""
+def claim_next() -> Claim[Transfer] | None:
+    """Take the most urgent transfer that is due; None where there is nothing to do.
 
-    transfer: Transfer
-    token: int
-
-
-def claim_next() -> Claim | None:
-    """Take the most urgent transfer that is due; None where there is nothing to do."""
-    _take_up_left_behind()
-    for _number in range(20):  # others may be faster
-        row = Transfer.objects.due().select_related("study", "destination").first()
-        if row is None:
-            return None
-        if claim := _claim(row):
-            return claim
-    return None
+    A destination is sent one thing at a time: a constraint refuses a second one.
+    """
+    _lease.take_from_dead(_put_back)
+    return _lease.take_next(_due, next_attempt_at=None, unreached=False)
 
 
-def renew(claim: Claim) -> None:
+def renew(claim: Claim[Transfer]) -> None:
     """Say that we are alive; raises ClaimLost where we are taken for dead already."""
-    if not _held(claim).update(lease_until=timezone.now() + LEASE):
-        raise ClaimLost
+    _lease.renew(claim)
 
 
 def unsent(transfer: Transfer) -> InstanceQuerySet:
@@ -69,14 +62,14 @@ def unsent(transfer: Transfer) -> InstanceQuerySet:
     return left
 
 
-def note_answers(claim: Claim, got: Mapping[str, int]) -> None:
+def note_answers(claim: Claim[Transfer], got: Mapping[str, int]) -> None:
     """Keep what the destination answered: SOP Instance UID -> status.
 
     Refusals that may heal are not kept: those images are sent again. Raises ClaimLost.
     """
     told = {uid: code for uid, code in got.items() if answers.arrived(code) or answers.never(code)}
     with transaction.atomic():
-        row = _locked(claim)
+        row = _lease.locked(claim)
         known = Instance.objects.filter(sop_instance_uid__in=told)
         items = [
             TransferItem(
@@ -88,18 +81,18 @@ def note_answers(claim: Claim, got: Mapping[str, int]) -> None:
         _count(row, some_arrived=any(one.arrived for one in items))
 
 
-def note_total(claim: Claim, *, to_send: int) -> None:
+def note_total(claim: Claim[Transfer], *, to_send: int) -> None:
     """Keep how many images the transfer is about. Raises ClaimLost."""
     with transaction.atomic():
-        row = _locked(claim)
+        row = _lease.locked(claim)
         row.total_count = row.items.count() + to_send
         row.save(update_fields=["total_count"])
 
 
-def note_done(claim: Claim) -> None:
+def note_done(claim: Claim[Transfer]) -> None:
     """Everything was sent: it has arrived, or was refused for good. Raises ClaimLost."""
     with transaction.atomic():
-        row = _locked(claim)
+        row = _lease.locked(claim)
         if row.failed_count:
             _give_up(row, _why_refused(row))
             return
@@ -110,7 +103,7 @@ def note_done(claim: Claim) -> None:
 
 
 def note_not_done(
-    claim: Claim,
+    claim: Claim[Transfer],
     *,
     reason: str,
     unreached: bool = False,
@@ -124,7 +117,7 @@ def note_not_done(
     `for_good`: it would say the same again.
     """
     with transaction.atomic():
-        row = _locked(claim)
+        row = _lease.locked(claim)
         if cut:
             _note_cut(row)
         if for_good or row.attempts >= ATTEMPTS:
@@ -145,54 +138,17 @@ def forget_old_answers() -> int:
     return old.delete()[0]
 
 
-def _claim(row: Transfer) -> Claim | None:
-    """None where another worker was faster, with this transfer or with its destination."""
-    try:
-        with transaction.atomic():
-            taken = Transfer.objects.filter(
-                pk=row.pk, status=Transfer.Status.WAITING, token=row.token
-            ).update(
-                status=Transfer.Status.SENDING,
-                token=F("token") + 1,
-                attempts=F("attempts") + 1,
-                lease_until=timezone.now() + LEASE,
-                next_attempt_at=None,
-                unreached=False,
-            )
-    except IntegrityError:  # transfer_one_at_a_time
-        return None
-    return Claim(row, row.token + 1) if taken else None
+def _due() -> "QuerySet[Transfer]":
+    return Transfer.objects.due().select_related("study", "destination")
 
 
-def _take_up_left_behind() -> None:
-    """Put transfers of dead workers back into the queue; one that kills them comes seldom."""
-    for row in Transfer.objects.left_behind():
-        reason = _("The sending was cut off here; it goes on by itself.")
-        try:
-            with transaction.atomic():
-                held = _locked(Claim(row, row.token), expired=True)
-                _note_cut(held)
-                rest = LONGEST_WAIT if held.cuts >= ATTEMPTS else datetime.timedelta(0)
-                held.status, held.lease_until = Transfer.Status.WAITING, None
-                held.token += 1
-                held.last_error, held.next_attempt_at = reason, timezone.now() + rest
-                held.save()
-        except ClaimLost:  # another worker was faster
-            continue
-
-
-def _held(claim: Claim) -> "QuerySet[Transfer]":
-    return Transfer.objects.filter(
-        pk=claim.transfer.pk, status=Transfer.Status.SENDING, token=claim.token
-    )
-
-
-def _locked(claim: Claim, *, expired: bool = False) -> Transfer:
-    over = Q(lease_until__lte=timezone.now()) if expired else Q()
-    row = _held(claim).filter(over).select_for_update().first()
-    if row is None:
-        raise ClaimLost
-    return row
+def _put_back(row: Transfer) -> None:
+    """One that kills its workers comes seldom."""
+    _note_cut(row)
+    rest = LONGEST_WAIT if row.cuts >= ATTEMPTS else datetime.timedelta(0)
+    row.status, row.next_attempt_at = Transfer.Status.WAITING, timezone.now() + rest
+    row.last_error = _("The sending was cut off here; it goes on by itself.")
+    row.save()
 
 
 def _wanted(transfer: Transfer) -> "QuerySet[Instance]":
@@ -213,7 +169,7 @@ def _count(row: Transfer, *, some_arrived: bool) -> None:
     """Counts and lease after an answer; attempts are those since something arrived."""
     row.sent_count = row.items.filter(arrived=True).count()
     row.failed_count = row.items.filter(arrived=False).count()
-    row.lease_until = timezone.now() + LEASE
+    row.lease_until = _lease.until()
     if some_arrived:
         row.attempts, row.cuts = 1, 0
     row.save(update_fields=["sent_count", "failed_count", "lease_until", "attempts", "cuts"])

@@ -8,16 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
+from apps.audit.leasing import Leased, held_has_lease
 from apps.studies.models.index import Series
 from apps.studies.querysets import RegularSeriesQuerySet
 
 
-class RegularSeries(models.Model):
-    """That a tilted or uneven series is to be made regular, and how far that is.
-
-    A worker that takes it writes `lease_until` and a new `token`: when the lease is over the
-    worker is dead and the next may take it.
-    """
+class RegularSeries(Leased):
+    """That a tilted or uneven series is to be made regular, and how far that is."""
 
     policy_noun = Noun.STUDY
 
@@ -52,9 +49,6 @@ class RegularSeries(models.Model):
     )
     # Also the time that the images say they were made at: made again, they are the same.
     asked_at = models.DateTimeField(_("when"), default=timezone.now)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    token = models.PositiveIntegerField(default=0)
 
     objects = RegularSeriesQuerySet.as_manager()
 
@@ -64,10 +58,10 @@ class RegularSeries(models.Model):
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # What is being made is leased to a worker.
-            models.CheckConstraint(
-                condition=~models.Q(state="working") | models.Q(lease_until__isnull=False),
+            held_has_lease(
+                state="working",
                 name="regular_working_has_lease",
-                violation_error_message=_("A series that is being made needs a lease."),
+                message=_("A series that is being made needs a lease."),
             ),
             # What failed says why.
             models.CheckConstraint(

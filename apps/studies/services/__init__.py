@@ -56,7 +56,7 @@ from apps.studies.services.rejecting import (
     reject,
     restore,
 )
-from apps.studies.services.same_patient import not_of
+from apps.studies.services.same_patient import not_of, of_patient_of
 from apps.studies.services.settling import settle_study
 from apps.studies.services.settling_conflicts import (
     NotStorableError,
@@ -151,6 +151,7 @@ __all__ = [
     "not_of",
     "note_taking",
     "note_viewing",
+    "of_patient_of",
     "outgoing",
     "outgoing_file",
     "priors_of_patient",

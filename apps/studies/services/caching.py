@@ -15,13 +15,20 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
 
     Names begin with a digest, so that no folder grows large.
     """
-    path = Path(settings.OPENPACS_CACHE) / name[:2] / name
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        made = make()
-    _keep(path, made)
+    found = looked_up(name)
+    if found is not None:
+        return found
+    made = make()
+    _keep(_path(name), made)
     return made
+
+
+def looked_up(name: str) -> bytes | None:
+    """The file of that name, where it was made before."""
+    try:
+        return _path(name).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def trim_cache(most_bytes: int) -> int:
@@ -36,6 +43,10 @@ def trim_cache(most_bytes: int) -> int:
     return gone
 
 
+def _path(name: str) -> Path:
+    return Path(settings.OPENPACS_CACHE) / name[:2] / name
+
+
 def _keep(path: Path, data: bytes) -> None:
     """Whole or not at all, and nothing is lost where there is no room."""
     try:
@@ -44,4 +55,4 @@ def _keep(path: Path, data: bytes) -> None:
             file.write(data)
         Path(file.name).replace(path)
     except OSError as error:
-        log.warning("A thumbnail is not kept: %s", error.strerror)
+        log.warning("A picture is not kept: %s", error.strerror)

@@ -95,7 +95,7 @@ def match_automatically(study: Study, *, origin: Origin, announce: bool = False)
     """
     numbered = _patients_numbered(study)
     procedures, how = _find_procedures(study, numbered)
-    order_patient = _survivor(procedures[0].order.patient) if procedures else None
+    order_patient = procedures[0].order.patient.survivor if procedures else None
     patient = order_patient or _only_one(numbered)
     contradictions = _contradictions(study, patient) if patient else []
     if announce:
@@ -130,7 +130,7 @@ def _link(
     study: Study, procedures: Sequence[RequestedProcedure], reason: str, *, origin: Origin
 ) -> None:
     order = procedures[0].order
-    study.patient = _survivor(order.patient)
+    study.patient = order.patient.survivor
     study.match = Study.Match.MATCHED
     study.match_reason = reason[:200]
     study.revision += 1
@@ -172,7 +172,7 @@ def _find_procedures(
 
 def _only_one(patients: Iterable[Patient]) -> Patient | None:
     """By the number alone, if it is one person's; never by name."""
-    found = {_survivor(patient).pk: _survivor(patient) for patient in patients}
+    found = {patient.survivor.pk: patient.survivor for patient in patients}
     return next(iter(found.values())) if len(found) == 1 else None
 
 
@@ -184,12 +184,6 @@ def _patients_numbered(study: Study) -> list[Patient]:
     # An issuer that is unknown here tells nothing: modalities write all sorts of text.
     chosen = known_issuer if study.patient_identifier_issuer and known_issuer.exists() else rows
     return [row.patient for row in chosen.order_by("pk").select_related("patient__merged_into")]
-
-
-def _survivor(patient: Patient) -> Patient:
-    while patient.merged_into is not None:
-        patient = patient.merged_into
-    return patient
 
 
 def _contradictions(study: Study, patient: Patient) -> list[str]:

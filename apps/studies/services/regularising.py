@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
+from apps.audit.leasing import Claim, ClaimLost
 from apps.audit.models import Kind
 from apps.audit.services import Origin
 from apps.dicom.derived_images import Recipe, derivation, image_file, series_uid, template
@@ -29,8 +30,6 @@ from apps.studies.models import Instance, RegularSeries, Series
 from apps.studies.room import DiskFull, require_room
 from apps.studies.services.outgoing import corrected_header, outgoing
 from apps.studies.services.regular_claims import (
-    Claim,
-    ClaimLost,
     claim_next,
     note_done,
     note_failed,
@@ -122,7 +121,7 @@ def _ring() -> None:
         log.warning("No broker (%s): a series waits for the sweep", type(error).__name__)
 
 
-def _attempt(claim: Claim) -> None:
+def _attempt(claim: Claim[RegularSeries]) -> None:
     try:
         _make(claim)
     except ClaimLost:
@@ -147,7 +146,7 @@ def _words(error: Exception) -> str:
     return _("An image could not be read or written.")
 
 
-def _make(claim: Claim) -> None:
+def _make(claim: Claim[RegularSeries]) -> None:
     source = Series.objects.select_related("study").filter(pk=claim.row.source_id).first()
     if source is None:
         raise NotRegularisable(_("The series is not here any more."))
@@ -188,7 +187,7 @@ def _work_on(source: Series, version: str, *, made_at: datetime.datetime) -> _Wo
     return _Work(recipe, ordered, geometry.heights)
 
 
-def _files(work: _Work, claim: Claim) -> Iterator[bytes]:
+def _files(work: _Work, claim: Claim[RegularSeries]) -> Iterator[bytes]:
     """The new files, from the first plane on; tells how far it is. Raises ClaimLost."""
     recipe = work.recipe
     scale, total = recipe.scale, len(recipe.grid.heights)
@@ -226,7 +225,7 @@ def _pixels(key: int, scale: Scale) -> Plane:
     return worked_values(read_data_set(data, syntax), scale)
 
 
-def _store(paths: Sequence[Path], source: Series, claim: Claim) -> None:
+def _store(paths: Sequence[Path], source: Series, claim: Claim[RegularSeries]) -> None:
     demands = Demands(study=source.study.study_instance_uid, promised=False)
     for start in range(0, len(paths), AT_ONCE):
         note_progress(claim, len(paths), len(paths))

@@ -4,6 +4,7 @@ from django.db.models import Q, QuerySet
 
 from apps.dicom.uids import valid_uid
 from apps.patients.models import Patient, PatientIdentifier
+from apps.patients.services import find_patient
 from apps.studies.models import Study
 
 
@@ -28,7 +29,11 @@ def of_person(patient: Patient) -> Q:
 
 
 def of_patient_of(study: Study) -> Q:
-    """The condition on studies of the patient of a study, itself among them."""
+    """The condition on studies of the patient of a study, itself among them.
+
+    Where no record has its number, number and issuer tell: a number alone is not a patient. A
+    study without either stands alone.
+    """
     person = study.patient or _numbered(study)
     if person is not None:
         return Q(pk=study.pk) | of_person(person)
@@ -53,22 +58,16 @@ def not_of(patient: Patient, uids: list[str]) -> list[str]:
 
 
 def _numbered(study: Study) -> Patient | None:
-    """Who has the number of a study that is linked to nobody, by number and issuer."""
+    """Who has the number of a study that is linked to nobody, and nobody else has."""
     if study.match == Study.Match.CONFLICT or not study.patient_identifier:
         return None
-    rows = PatientIdentifier.objects.filter(
-        value=study.patient_identifier, issuer__namespace=study.patient_identifier_issuer
-    )
-    found = rows.select_related("patient").first()
-    return found.patient if found else None
+    return find_patient(value=study.patient_identifier, namespace=study.patient_identifier_issuer)
 
 
 def _records(patient: Patient) -> set[int]:
     """The keys of all records of one person: the survivor and what was merged into it."""
-    while patient.merged_into is not None:
-        patient = patient.merged_into
-    found = {patient.pk}
-    newer = {patient.pk}
+    found = {patient.survivor.pk}
+    newer = set(found)
     while newer:
         merged = Patient.objects.filter(merged_into__in=newer).values_list("pk", flat=True)
         newer = set(merged) - found

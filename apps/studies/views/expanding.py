@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from apps.accounts.policy import Action, Noun, can, visible
 from apps.audit.services import origin_of
 from apps.studies.models import Series, Study
-from apps.studies.services import note_viewing
+from apps.studies.services import note_viewing, of_patient_of
 from apps.studies.views.detail import study_or_404
 
 INSTANCES = 24  # on a page of a series
@@ -53,14 +53,15 @@ def patient(request: HttpRequest, pk: int) -> HttpResponse:
     study = study_or_404(request, pk)
     note_viewing(study, origin=origin_of(request))
     rows: Any = visible(request.user, Study)
-    studies = list(rows.of_same_patient(study).newest_first(limit=SERIES + 1))
+    same = of_patient_of(study)
+    studies = list(rows.filter(same).newest_first(limit=SERIES + 1))
     context = {
         "study": study,
         "patient": study.patient,
         "studies": studies[:SERIES],
         "more": len(studies) > SERIES,
         "identities": _identities(studies, study),
-        "namesakes": _same_number_elsewhere(rows, study),
+        "namesakes": _namesakes(rows.exclude(same), study),
     }
     return render(request, "studies/patient_studies.html", context)
 
@@ -87,12 +88,8 @@ def _identity(study: Study) -> tuple[str, ...]:
     )
 
 
-def _same_number_elsewhere(rows: Any, study: Study) -> list[Study]:
-    """Studies with the same number of another issuer: another person, or not."""
+def _namesakes(rows: Any, study: Study) -> list[Study]:
+    """Studies with the same number that are not surely of this patient."""
     if not study.patient_identifier:
         return []
-    same = rows.filter(patient_identifier=study.patient_identifier)
-    other = same.exclude(patient_identifier_issuer=study.patient_identifier_issuer)
-    if study.patient_id:
-        other = other.exclude(patient=study.patient_id)
-    return list(other.newest_first(limit=20))
+    return list(rows.filter(patient_identifier=study.patient_identifier).newest_first(limit=20))
