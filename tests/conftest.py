@@ -11,11 +11,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from pynetdicom import AE
+from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 from pytest_django.plugin import blocking_manager_key
 
 from apps.accounts.models import User
 from apps.audit.services import Origin
+from apps.dimse.pausing import pause_surely
 from apps.studies.services import rendering
 from tests.factories import make_user
 from tests.prepare import find_program
@@ -45,15 +48,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shut_sockets_closed() -> Iterator[None]:
+def _associations_kept_in_order() -> Iterator[None]:
     """pynetdicom closes no socket that its peer has cut: the shutdown before it fails.
 
-    The garbage collector would close it during some later test, which would be blamed.
+    The garbage collector would close it during some later test, which would be blamed. And its
+    thread takes answers away from tests that wait for them (see `apps/dimse/pausing.py`).
     """
     patch = pytest.MonkeyPatch()
     patch.setattr(AssociationSocket, "_shutdown_socket", _shut_and_close)
+    patch.setattr(AE, "associate", _associate)
     yield
     patch.undo()
+
+
+_associate_as_it_is = AE.associate
+
+
+def _associate(*args: Any, **options: Any) -> Association:
+    association = _associate_as_it_is(*args, **options)
+    pause_surely(association)
+    return association
 
 
 def _shut_and_close(connection: AssociationSocket) -> None:

@@ -1,7 +1,6 @@
 """A modality in software: worklist, MPPS, images, storage commitment, as a scanner does it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,11 +22,11 @@ from apps.dicom.dates import format_date, format_time
 from apps.dicom.phantom import phantom
 from apps.dicom.uids import new_uid
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, MPPS, WORKLIST
+from apps.dimse.pausing import pause_surely
 
 PENDING = (0xFF00, 0xFF01)
 DISCONTINUED_UNSPECIFIED = ("110513", "DCM", "Discontinued for unspecified reason")
 REPORT_SECONDS = 60
-REST_SECONDS = 0.002  # pynetdicom's thread, woken by one answer, would take the next one away
 # What a scanner takes from the worklist into its images as it is (IHE RAD TF-2 appendix A).
 IDENTITY = (
     "PatientName",
@@ -78,6 +77,7 @@ class Modality:
         association = entity.associate(self.host, self.port, ae_title=self.called)
         if not association.is_established:
             raise SimulationFailed(self._why_not(association))
+        pause_surely(association)
         try:
             yield association
         finally:
@@ -306,7 +306,6 @@ def _send(modality: Modality, images: Sequence[Dataset]) -> None:
     }
     with modality.calling(*sorted(contexts)) as association:
         for number, image in enumerate(images, start=1):
-            time.sleep(REST_SECONDS)
             try:
                 status = association.send_c_store(image, number)
             except ValueError as error:

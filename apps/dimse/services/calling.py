@@ -15,6 +15,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association as RequestingAssociation
 from pynetdicom.presentation import build_context
 
+from apps.dimse.pausing import pause_surely
 from apps.dimse.tls import TLSSettingsError, client_context, is_pinned
 from apps.worklist.models import Device
 
@@ -71,6 +72,7 @@ def calling(
         raise CalledDeviceFailed(gettext("There is no host %s.") % device.host) from None
     if not association.is_established:
         raise CalledDeviceFailed(_why_not(association, device))
+    pause_surely(association)
     try:
         _check_certificate(association, device)
         yield association
