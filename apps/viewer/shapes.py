@@ -30,6 +30,25 @@ class WindowShape(serializers.Serializer[Any]):
     center = serializers.FloatField(min_value=-1e6, max_value=1e6)
 
 
+class PointShape(serializers.Serializer[Any]):
+    """How opaque a value of the modality is drawn."""
+
+    value = serializers.FloatField(min_value=-1e6, max_value=1e6)
+    opacity = serializers.FloatField(min_value=0, max_value=1)
+
+
+class ColoursShape(serializers.Serializer[Any]):
+    """Colours of a series, as it is laid over another: their name in the viewer, how opaque.
+
+    `opacity` is the same for all values; where it is not, `curve` has it by value.
+    """
+
+    name = serializers.CharField(max_length=64)
+    opacity = serializers.FloatField(min_value=0, max_value=1, allow_null=True, default=None)
+    curve = serializers.ListField(child=PointShape(), max_length=64, default=list)
+    threshold = serializers.FloatField(allow_null=True, default=None)  # nothing below it
+
+
 class ShownSeries(serializers.Serializer[Any]):
     """A series of a viewport, by what it is like: series of other studies have other UIDs."""
 
@@ -42,6 +61,9 @@ class ShownSeries(serializers.Serializer[Any]):
         min_value=0.1, max_value=1000, allow_null=True, default=None
     )  # mm
     window = WindowShape(allow_null=True, default=None)
+    inverted = serializers.BooleanField(default=False)
+    colours = ColoursShape(allow_null=True, default=None)
+    preset = serializers.CharField(max_length=64, allow_blank=True, default="")  # of 3D
 
 
 class ViewportShape(serializers.Serializer[Any]):

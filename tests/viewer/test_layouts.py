@@ -179,6 +179,10 @@ def test_the_prior_is_the_newest_earlier_study_of_the_patient_with_such_images(
             layout(viewport(), viewport(series=[shown_series(slab=-3)])),
             "viewports, 2, series, 1, slab: Ensure this value is greater than or equal to 0.1.",
         ),
+        (
+            layout(viewport(series=[shown_series(colours={"name": "hsv", "opacity": "much"})])),
+            "viewports, 1, series, 1, colours, opacity: A valid number is required.",
+        ),
         ([], "Invalid data. Expected a dictionary, but got list."),
     ],
 )
