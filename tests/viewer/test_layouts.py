@@ -192,6 +192,14 @@ def test_a_layout_that_is_none_is_refused_with_the_place(given: Any, said: str) 
     assert said in refused.value.messages
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_numbers_that_json_does_not_have_are_refused(as_role: AsRole, number: str) -> None:
+    sent = json.dumps({"name": "x", "layout": layout(viewport(x=0.25))}).replace("0.25", number)
+    response = as_role("radiologist").post(reverse("viewer:layouts"), sent, "application/json")
+    assert response.status_code == 400
+    assert "viewports, 1, x: A valid number is required." in response.json()["errors"]
+
+
 @pytest.mark.parametrize("body", ["{", "[]", "null", '{"name": "x"}', "9" * 70_000])
 def test_bad_requests_are_told_what_is_wrong(as_role: AsRole, body: str) -> None:
     response = as_role("radiologist").post(reverse("viewer:layouts"), body, "application/json")
