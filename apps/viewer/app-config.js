@@ -49,7 +49,6 @@ window.config = {
   modes: [],
   customizationService: [{ "ohif.tours": { $set: [] } }],
   showStudyList: false,
-  measurementTrackingMode: "simplified", // every measurement counts, without being asked
   showPatientInfo: "disabled", // the strip on top says it as the report does
   // Beside a report the images have the width; the series are one press away.
   modesConfiguration: {

@@ -38,6 +38,16 @@ TAKES_ALL = """() => {
   say({ kind: "kept", inText: [], changed: [], offered: measurements.map((one) => one.id) });
 }"""
 
+SHOW_REPORT = """() => {
+  const { displaySetService, viewportGridService } = window.services;
+  const report = displaySetService.getActiveDisplaySets().find((one) => one.Modality === "SR");
+  viewportGridService.setDisplaySetsForViewport({
+    viewportId: viewportGridService.getActiveViewportId(),
+    displaySetInstanceUIDs: [report.displaySetInstanceUID],
+  });
+}"""
+LATER = 500  # milliseconds: what must not happen would have happened by then
+
 
 @pytest.fixture
 def viewer(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Viewer]:
@@ -110,4 +120,17 @@ def test_the_viewer_asks_before_it_leaves_measurements(viewer: Viewer, studies: 
     question.get_by_role("button", name="Put into the report").click()
     viewer.wait_until(lambda: shows(viewer, first), "the first study again")
     assert page.evaluate("heard.some((one) => one.kind === 'insert')")
+    keep_what_is_drawn(viewer, first)
     assert viewer.complaints == []
+
+
+def keep_what_is_drawn(viewer: Viewer, study: str) -> None:
+    """A stored report that comes into the viewport drops nothing that was drawn before."""
+    viewer.open(study)
+    viewer.wait_for_images()
+    viewer.page.evaluate(DESK)
+    draw_length(viewer)
+    viewer.page.evaluate(SHOW_REPORT)
+    viewer.wait_for_state(lambda now: now["viewports"][0]["shows"] == ["SR"], "the report shown")
+    viewer.page.wait_for_timeout(LATER)
+    assert viewer.state()["measurements"] == ["Length"]
