@@ -85,6 +85,7 @@ class Kind(models.TextChoices):
     STUDY_EXTENDED = "study-extended", _("Late images of a study are complete")
     OBJECT_SAVED = "object-saved", _("Object saved beside the images")
     KEY_IMAGES_CHANGED = "key-images-changed", _("Key images changed")
+    STUDY_PREFETCHED = "study-prefetched", _("Study fetched before it is opened")
     STUDY_VIEWED = "study-viewed", _("Study viewed")
     IMAGES_PRINTED = "images-printed", _("Images printed")
     INSTANCE_TAKEN = "instance-taken", _("File of an image downloaded")

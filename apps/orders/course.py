@@ -10,7 +10,13 @@ from apps.audit.models import Event, Kind
 from apps.orders.models import Order
 
 # Looking is not happening: who looked stands in the journal, not in the course of an order.
-NOT_TOLD = (Kind.WORKLIST_QUERIED, Kind.STUDY_VIEWED, Kind.REPORT_VIEWED, Kind.PATIENT_VIEWED)
+NOT_TOLD = (
+    Kind.WORKLIST_QUERIED,
+    Kind.STUDY_PREFETCHED,
+    Kind.STUDY_VIEWED,
+    Kind.REPORT_VIEWED,
+    Kind.PATIENT_VIEWED,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

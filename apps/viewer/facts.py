@@ -28,6 +28,7 @@ from apps.viewer.reading import (
     navigation_facts,
     priors_facts,
     reading_facts,
+    unsaved_facts,
 )
 from apps.viewer.regular import regular_facts
 from apps.viewer.threed import threed_facts
@@ -65,6 +66,7 @@ PARTS: dict[str, Callable[[HttpRequest], Facts]] = {
     "navigation": navigation_facts,
     "priors": priors_facts,
     "measurements": measurement_facts,
+    "unsaved": unsaved_facts,
     "saving": saving_facts,
     "keyImages": key_image_facts,
     "reportPicture": report_picture_facts,

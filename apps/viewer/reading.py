@@ -94,6 +94,22 @@ def measurement_facts(_request: HttpRequest) -> Facts:
     }
 
 
+def unsaved_facts(_request: HttpRequest) -> Facts:
+    """What is asked before the viewer leaves measurements; in braces how many."""
+    return {
+        "words": {
+            "title": _("Measurements not saved: {count}"),
+            "question": _("They are lost when other images are shown."),
+            "insert": _("Put into the report and go on"),
+            "store": _("Store with the images and go on"),
+            "drop": _("Go on without them"),
+            "stay": _("Stay here"),
+            "failed": _("They could not be stored."),
+            "series": _("Measurements"),
+        },
+    }
+
+
 def about_study(request: HttpRequest, study: Study) -> Facts:
     """The identity line of a study as HTML, and the report that the user may write on it."""
     identity = identity_of_study(study)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.accounts.policy import Action, Noun, can
@@ -10,6 +12,8 @@ from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.orders.models import Procedure
 from apps.viewer.models import HangingProtocol, ViewerPreference
+
+ATTEMPTS = 3  # at keeping a layout while others keep theirs
 
 
 def may_share(user: Any) -> bool:
@@ -36,20 +40,31 @@ def save_layout(
     """Keep a layout of one person, or (None) everybody's; whether one may, the door has asked.
 
     A layout of the same owner and name is replaced. As the default of its kind it takes the
-    place of the former one, which stays in the list.
+    place of the former one, which stays in the list. Raises ValidationError where others keep
+    defaults of this kind again and again at the same moment.
     """
     kind = {"modality": modality, "body_part": body_part.upper(), "procedure": procedure}
-    with transaction.atomic():
-        if is_default:
-            former = HangingProtocol.objects.filter(owner=owner, is_default=True, **kind)
-            former.exclude(name=name).update(is_default=False)
-        row, _made = HangingProtocol.objects.update_or_create(
-            owner=owner,
-            name=name,
-            defaults={**kind, "layout": layout, "is_default": is_default, "active": True},
-        )
-        record(Kind.LAYOUT_SAVED, row, origin=origin, details={"everybody": owner is None})
-    return row
+    wanted = {**kind, "layout": layout, "is_default": is_default, "active": True}
+    for _attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                if is_default:
+                    _set_aside(owner, but=name, **kind)
+                row, _made = HangingProtocol.objects.update_or_create(
+                    owner=owner, name=name, defaults=wanted
+                )
+                details = {"everybody": owner is None}
+                record(Kind.LAYOUT_SAVED, row, origin=origin, details=details)
+        except IntegrityError:
+            continue  # somebody was faster: what was kept meanwhile is set aside now
+        return row
+    raise ValidationError(_("Somebody else keeps such a layout right now. Please try again."))
+
+
+def _set_aside(owner: User | None, *, but: str, **kind: Any) -> None:
+    """Let the layout that such studies open with make room for that of another name."""
+    former = HangingProtocol.objects.filter(owner=owner, is_default=True, **kind)
+    former.exclude(name=but).update(is_default=False)
 
 
 def remove_layout(row: HangingProtocol, *, origin: Origin) -> None:

@@ -4,6 +4,7 @@ Layouts are in words of our own, not of the viewer: static/js/viewer/hanging.js 
 its hanging protocols of them, so that a new version of the viewer does not spoil them.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,11 +24,40 @@ STORED = (
 )
 
 
+class Number(serializers.FloatField):
+    """A finite number: JSON has no other."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
+
+
 class WindowShape(serializers.Serializer[Any]):
     """Window width and centre, in the values of the modality (HU for CT)."""
 
-    width = serializers.FloatField(min_value=0.001, max_value=1e6)
-    center = serializers.FloatField(min_value=-1e6, max_value=1e6)
+    width = Number(min_value=0.001, max_value=1e6)
+    center = Number(min_value=-1e6, max_value=1e6)
+
+
+class PointShape(serializers.Serializer[Any]):
+    """How opaque a value of the modality is drawn."""
+
+    value = Number(min_value=-1e6, max_value=1e6)
+    opacity = Number(min_value=0, max_value=1)
+
+
+class ColoursShape(serializers.Serializer[Any]):
+    """Colours of a series, as it is laid over another: their name in the viewer, how opaque.
+
+    `opacity` is the same for all values; where it is not, `curve` has it by value.
+    """
+
+    name = serializers.CharField(max_length=64)
+    opacity = Number(min_value=0, max_value=1, allow_null=True, default=None)
+    curve = serializers.ListField(child=PointShape(), max_length=64, default=list)
+    threshold = Number(allow_null=True, default=None)  # nothing below it
 
 
 class ShownSeries(serializers.Serializer[Any]):
@@ -38,25 +68,26 @@ class ShownSeries(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=128, allow_blank=True, default="")
     place = serializers.IntegerField(min_value=0, max_value=99, default=0)  # among the alike
     blend = serializers.ChoiceField(["none", "mip", "minip", "avg"], default="none")
-    slab = serializers.FloatField(
-        min_value=0.1, max_value=1000, allow_null=True, default=None
-    )  # mm
+    slab = Number(min_value=0.1, max_value=1000, allow_null=True, default=None)  # mm
     window = WindowShape(allow_null=True, default=None)
+    inverted = serializers.BooleanField(default=False)
+    colours = ColoursShape(allow_null=True, default=None)
+    preset = serializers.CharField(max_length=64, allow_blank=True, default="")  # of 3D
 
 
 class ViewportShape(serializers.Serializer[Any]):
     """A part of the grid (shares of its width and height) and what it shows."""
 
-    x = serializers.FloatField(min_value=0, max_value=1)
-    y = serializers.FloatField(min_value=0, max_value=1)
-    width = serializers.FloatField(min_value=0.01, max_value=1)
-    height = serializers.FloatField(min_value=0.01, max_value=1)
+    x = Number(min_value=0, max_value=1)
+    y = Number(min_value=0, max_value=1)
+    width = Number(min_value=0.01, max_value=1)
+    height = Number(min_value=0.01, max_value=1)
     kind = serializers.ChoiceField(["stack", "volume", "volume3d"])
     orientation = serializers.ChoiceField(
         ["axial", "sagittal", "coronal", "acquisition"], allow_null=True, default=None
     )
     tools = serializers.ChoiceField(["default", "mpr", "volume3d"], default="default")
-    position = serializers.FloatField(min_value=0, max_value=1, allow_null=True, default=None)
+    position = Number(min_value=0, max_value=1, allow_null=True, default=None)
     series = serializers.ListField(child=ShownSeries(), max_length=4)
 
 

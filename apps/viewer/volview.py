@@ -6,6 +6,8 @@ from apps.viewer.dist import Package, Rewrite
 NOWHERE = "/volview/unavailable"
 # Where the view puts the style sheets that stand for those of public font servers.
 STYLES = "<!-- styles -->"
+# Stands in the page of who may take images along.
+MAY_EXPORT = '<meta name="may-export" content="yes">'
 
 PACKAGE = Package(
     name="volview",
@@ -39,6 +41,13 @@ PACKAGE = Package(
             pattern=r'try\{await \w+\(new File\(\[\],"a\.dcm"\)\)\}catch\{\}',
             by="",
             count=2,
+        ),
+        # A saved session is a ZIP with the images: its button is for who may export them.
+        Rewrite(
+            files="assets/index-*.js",
+            pattern=r'name:"Save session",',
+            by=r'\g<0>style:document.querySelector("meta[name=may-export]")?"":"display:none",',
+            count=1,
         ),
         # Links of its help.
         Rewrite(

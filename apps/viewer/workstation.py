@@ -19,12 +19,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.accounts.policy import Action, Noun, can
 from apps.audit.services import origin_of
 from apps.studies.models import Instance, Series
 from apps.studies.services import note_viewing
 from apps.viewer.headers import WORKSTATION_POLICY
 from apps.viewer.lookup import seen_study
-from apps.viewer.volview import STYLES
+from apps.viewer.volview import MAY_EXPORT, STYLES
 
 STYLE_SHEETS = ("kit/mdi/css/materialdesignicons.min.css", "css/volview.css")
 AT_ONCE = 10  # series that are opened together
@@ -64,13 +65,20 @@ def page(request: HttpRequest) -> HttpResponseBase:
             status=503,
             content_type="text/plain; charset=utf-8",
         )
-    return HttpResponse(styled(file), content_type="text/html; charset=utf-8")
+    may_export = can(request.user, Action.EXPORT, Noun.STUDY)
+    text = completed(file, may_export=may_export)
+    return HttpResponse(text, content_type="text/html; charset=utf-8")
 
 
-def styled(file: Path) -> str:
-    """The page with our style sheets, whose names change with their content."""
-    links = "".join(f'<link rel="stylesheet" href="{static(name)}">' for name in STYLE_SHEETS)
-    return file.read_text(encoding="utf-8").replace(STYLES, links)
+def completed(file: Path, *, may_export: bool) -> str:
+    """The page with our style sheets, whose names change with their content.
+
+    Sessions, which hold the images, are saved by who may export.
+    """
+    head = "".join(f'<link rel="stylesheet" href="{static(name)}">' for name in STYLE_SHEETS)
+    if may_export:
+        head += MAY_EXPORT
+    return file.read_text(encoding="utf-8").replace(STYLES, head)
 
 
 def wanted_series(request: HttpRequest) -> list[Series]:

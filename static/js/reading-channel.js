@@ -4,6 +4,8 @@
 //   desk -> viewers   { kind: "hello", report, narrowed }       I am here; answer what you show
 //                     { kind: "open", studies, keep }           show these; keep: same patient
 //                     { kind: "close" }                         the images go beside the text
+//                     { kind: "kept", inText, changed, offered }   measurements: in the text as they
+//                                                               are, with an older line, not yet
 //                     { kind: "jump", measurement }             show the image of a measurement
 //   viewer -> desks   { kind: "shows", studies }                Study Instance UIDs on the screen
 //                     { kind: "measured", measurements }        all there are; see measurements.js

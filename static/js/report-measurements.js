@@ -29,7 +29,18 @@ function all() {
   return [...found.values()];
 }
 
+// Viewers ask before something is lost; what stands in the text is not.
+function tellKept() {
+  const there = all().filter((one) => inserted.has(one.id) && !removed.has(one.id));
+  const [changed, inText] = [true, false].map((old) =>
+    there.filter((one) => (inserted.get(one.id) !== line(one)) === old).map(({ id }) => id),
+  );
+  const offered = findings() ? missing().map(({ id }) => id) : [];
+  tell({ kind: "kept", inText, changed, offered });
+}
+
 function draw() {
+  tellKept();
   const list = all();
   card.hidden = list.length === 0;
   const every = card.querySelector("[data-insert-all]");

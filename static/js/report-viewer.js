@@ -16,8 +16,9 @@ const own = desk ? desk.dataset.studies.split(" ").filter(Boolean) : [];
 const frame = document.querySelector("[data-viewer-frame]");
 const frameName = `openpacs-frame-${Date.now().toString(36)}`;
 const verdicts = new Map(own.map((uid) => [uid, "same"])); // study -> same, foreign, asked
-const viewers = new Map(); // from -> { frame, studies, misses }
+const viewers = new Map(); // from -> { frame, name, studies, misses }
 const listeners = [];
+const working = new Set(); // viewers with measurements that nothing keeps
 let opened = null; // the window that we opened ourselves
 
 const channel = desk && join("desk", receive);
@@ -51,8 +52,9 @@ function counts(message) {
 
 function receive(message) {
   if (!counts(message)) return;
-  if (message.kind === "gone") viewers.delete(message.from);
+  if (message.kind === "gone") forget(message.from);
   else if (message.kind === "shows") note(message);
+  else if (message.kind === "measured") noteWork(message);
   else if (message.kind === "next") document.querySelector("[data-next]")?.click();
   for (const listener of listeners) listener(message);
   arrange();
@@ -61,6 +63,16 @@ function receive(message) {
 function note({ from, frame: inFrame, window: name, studies }) {
   viewers.set(from, { frame: inFrame, name, studies, misses: 0 });
   ask(studies.filter((uid) => !verdicts.has(uid)));
+}
+
+function noteWork({ from, measurements }) {
+  if (measurements.every((one) => one.kept)) working.delete(from);
+  else working.add(from);
+}
+
+function forget(from) {
+  viewers.delete(from);
+  working.delete(from);
 }
 
 async function ask(uids) {
@@ -89,9 +101,14 @@ function arrange() {
   document.querySelector("[data-mismatch]").hidden = !isForeign();
   if (!frame) return;
   const beside = document.querySelector("[data-beside]");
-  if (apart && frame.src) unload();
+  if (apart && frame.src && !isWorkedIn()) unload();
   desk.classList.toggle("is-apart", !frame.src);
   beside.hidden = Boolean(frame.src) || !window.matchMedia(WIDE).matches;
+}
+
+// What was measured in the frame and is kept nowhere would go with it.
+function isWorkedIn() {
+  return [...viewers].some(([from, one]) => one.frame && working.has(from));
 }
 
 function load() {
@@ -110,7 +127,7 @@ function unload() {
 function greet() {
   for (const [from, one] of viewers) {
     one.misses += 1;
-    if (one.misses > MISSES) viewers.delete(from);
+    if (one.misses > MISSES) forget(from);
   }
   channel.send({ kind: "hello", report: desk.dataset.desk, narrowed: desk.dataset.narrowed });
   arrange();

@@ -293,6 +293,30 @@ def test_opening_a_study_is_journalled_once(
     assert [event.peer for event in viewed] == ["radiologist", "resident"]
 
 
+def test_what_the_viewer_fetches_beforehand_is_journalled_as_fetched_and_its_opening_as_viewed(
+    radiologist: Client, keep: Keep
+) -> None:
+    row = keep(ct_image())
+    metadata = f"{address_of(row).rpartition('/instances/')[0]}/metadata"
+    ahead = {"x-background": "1"}
+    for _ in range(3):
+        fetched = get(radiologist, metadata, **ahead)
+    kinds = Event.objects.filter(kind__startswith="study-", user__isnull=False).order_by("id")
+    assert list(kinds.values_list("kind", "peer")) == [("study-prefetched", "radiologist")]
+    known = {"if-none-match": fetched["ETag"]}
+    assert get(radiologist, metadata, **known).status_code == 304
+    get(radiologist, metadata, **ahead)
+    assert list(kinds.values_list("kind", flat=True)) == ["study-prefetched", "study-viewed"]
+
+
+def test_images_and_files_are_viewed_whoever_says_he_only_fetches_them(
+    radiologist: Client, keep: Keep
+) -> None:
+    get(radiologist, address_of(keep(ct_image())), **{"x-background": "1"})
+    assert Event.objects.filter(kind="study-viewed").count() == 1
+    assert not Event.objects.filter(kind="study-prefetched").exists()
+
+
 def test_unknown_objects_are_not_found(radiologist: Client, keep: Keep) -> None:
     row = keep(ct_image())
     other = keep(ct_image())

@@ -17,6 +17,7 @@ from apps.reports.models import ReportTemplate
 from apps.scheduling.models import OpeningHours, Resource
 from apps.site.configuration.problems import SiteFileError
 from apps.site.services import export_site, import_site
+from apps.viewer.models import HangingProtocol, Launcher
 from apps.worklist.models import Device
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,18 @@ hl7_partners:
 
 report_templates:
   - {name: CT head, procedures: [99OPACS/0815], findings: No bleeding.}
+
+desk_viewers:
+  - {name: Weasis, address: "weasis://{study_uid}", offered: yes, position: 1}
+
+layouts:
+  - name: Chest
+    modality: ct
+    procedure: 99OPACS/0815
+    default: yes
+    layout: |-
+      {"version": 1, "rows": 1, "columns": 1, "viewports":
+       [{"x": 0, "y": 0, "width": 1, "height": 1, "kind": "stack", "series": []}]}
 """
 
 
@@ -74,7 +87,7 @@ def problems_of(text: str, origin: Origin) -> list[str]:
 
 def test_a_file_sets_up_a_department(origin: Origin) -> None:
     changes = import_site(DEPARTMENT, origin=origin)
-    assert len(changes) == 10
+    assert len(changes) == 12
     room = Resource.objects.get()
     assert [str(one) for one in room.opening_hours.all()] == [
         "Monday 08:00-17:30",
@@ -118,7 +131,18 @@ def test_the_journal_counts_what_changed(origin: Origin) -> None:
 def test_export_import_export_is_byte_identical(origin: Origin) -> None:
     import_site(DEPARTMENT, origin=origin)
     first = export_site()
-    for model in (ReportTemplate, Partner, Device, Resource, Referrer, Procedure, Issuer, User):
+    for model in (
+        HangingProtocol,
+        Launcher,
+        ReportTemplate,
+        Partner,
+        Device,
+        Resource,
+        Referrer,
+        Procedure,
+        Issuer,
+        User,
+    ):
         model.objects.all().delete()
     import_site(first, origin=origin)
     assert export_site() == first
@@ -176,6 +200,48 @@ def test_the_series_of_our_numbers_can_be_moved_to_another_issuer(origin: Origin
     )
     import_site(text, origin=origin)
     assert Issuer.objects.get(purpose="patient", mints=True).namespace == "NEW"
+
+
+def test_layouts_and_viewers_on_the_desks_are_of_the_department(origin: Origin) -> None:
+    import_site(DEPARTMENT, origin=origin)
+    row = HangingProtocol.objects.get()
+    assert (row.owner, row.modality, row.is_default) == (None, "CT", True)
+    assert row.procedure is not None
+    assert row.layout["viewports"][0]["kind"] == "stack"
+    assert Launcher.objects.get(name="Weasis").active
+
+
+def test_the_layouts_of_a_person_are_neither_written_nor_changed(origin: Origin) -> None:
+    import_site(DEPARTMENT, origin=origin)
+    ours = HangingProtocol.objects.get()
+    hers = User.objects.get(username="ada")
+    kept = {"layout": {**ours.layout, "columns": 2}, "is_default": True}
+    HangingProtocol.objects.create(owner=hers, name="Chest", **kept)
+    HangingProtocol.objects.create(owner=hers, name="Mine", **{**kept, "modality": "MR"})
+    assert "Mine" not in export_site()
+    assert import_site(export_site(), origin=origin) == []
+    import_site(DEPARTMENT.replace('"columns": 1', '"columns": 3'), origin=origin)
+    columns = HangingProtocol.objects.filter(name="Chest").order_by("pk")
+    assert [row.layout["columns"] for row in columns] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("layout: x", "layout: this is not JSON"),
+        ("layout: [a]", "layout: a single value is expected here"),
+        ("layout: '{\"rows\": 1}'", "layout: version: This field is required."),
+        ("layout: '{\"version\": NaN}'", 'layout: version: "nan" is not a valid choice.'),
+        ("active: true", "layout: This field cannot be null."),
+    ],
+)
+def test_a_layout_that_is_none_is_a_problem_with_its_line(
+    origin: Origin, words: str, told: str
+) -> None:
+    text = f"layouts:\n  - {{name: X, {words}}}\ndesk_viewers:\n  - {{name: Y, address: file:/}}\n"
+    problems = problems_of(text, origin)
+    assert f"site.yaml:2: {told}" in problems
+    assert any(one.startswith("site.yaml:4: address: ") for one in problems)
 
 
 def test_every_problem_is_told_with_its_line_and_nothing_is_imported(origin: Origin) -> None:
@@ -266,7 +332,7 @@ def test_check_says_what_would_change_and_changes_nothing(
     call_command("site", "import", str(file), "--check")
     out = capsys.readouterr().out
     assert "+ devices: CT1" in out
-    assert "Rows that would change: 10" in out
+    assert "Rows that would change: 12" in out
     assert not Device.objects.exists()
     assert not Event.objects.exists()
 

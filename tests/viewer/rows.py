@@ -12,6 +12,9 @@ def shown_series(**changes: Any) -> dict[str, Any]:
         "blend": "mip",
         "slab": 30,
         "window": {"width": 400, "center": 40},
+        "inverted": False,
+        "colours": None,
+        "preset": "",
     }
     return {**usual, **changes}
 

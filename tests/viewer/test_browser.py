@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, FloatRect, Page, Request
+from playwright.sync_api import ConsoleMessage, FloatRect, Page, Request, expect
 from pydicom.dataset import Dataset
 
 from apps.studies.models import Instance
@@ -82,11 +82,14 @@ def test_a_series_is_shown_in_the_workstation(
     uids = {"StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
     for number in range(1, SLICES + 1):
         keep(slice_of(number, **uids))
-    for page in signed_in_page("radiologist", live_server.url):
+    for page in signed_in_page("resident", live_server.url):
         # Small: the volume beside the slices is drawn without a graphics card.
         page.set_viewport_size({"width": 700, "height": 480})
         noted = watched(page, live_server.url)
         page.goto("/volview/open/2.25.1/")
         page.get_by_text(f"Slice: {SLICES // 2 + 1}/{SLICES}").wait_for(timeout=SECONDS * 1000)
         wait_for_light(page, {"x": 80, "y": 60, "width": 250, "height": 150})
+        # A resident may look at images, and not take them along.
+        expect(page.locator(".mdi-folder-open").first).to_be_visible()
+        expect(page.locator(".mdi-content-save-all")).to_be_hidden()
         assert noted == []

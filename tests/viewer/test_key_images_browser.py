@@ -92,6 +92,10 @@ def test_a_star_is_kept_and_a_saved_measurement_has_an_author(page: Page, study:
     assert page.evaluate(SHOWN) == marked.sop_instance_uid
 
 
+READ_AGAIN = """async () => {
+  const { unsaved } = await import("/static/js/viewer/measurements.js");
+  return services.measurementService.getMeasurements().length === 1 && unsaved().length === 0;
+}"""
 SHOWN = """() => {
   const { viewportGridService, cornerstoneViewportService } = window.services;
   const id = viewportGridService.getActiveViewportId();
@@ -107,7 +111,6 @@ def measure_and_save(page: Page) -> None:
     page.mouse.move(680, 440, steps=3)
     page.mouse.move(750, 480, steps=3)
     page.mouse.up()
-    page.get_by_role("button", name="Yes", exact=True).click(timeout=PATIENCE)
     page.locator("[data-cy=trackedMeasurements-btn]").click(timeout=PATIENCE)
     page.get_by_text("Create SR").click(timeout=PATIENCE)
     with page.expect_response(
@@ -115,3 +118,5 @@ def measure_and_save(page: Page) -> None:
     ) as answer:
         page.get_by_role("button", name="Save").last.click()
     assert answer.value.ok
+    # The report that was stored is shown in their place: nothing is left to be asked about.
+    page.wait_for_function(READ_AGAIN, timeout=PATIENCE)

@@ -2,12 +2,14 @@
 
 import datetime
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -177,6 +179,10 @@ def test_the_prior_is_the_newest_earlier_study_of_the_patient_with_such_images(
             layout(viewport(), viewport(series=[shown_series(slab=-3)])),
             "viewports, 2, series, 1, slab: Ensure this value is greater than or equal to 0.1.",
         ),
+        (
+            layout(viewport(series=[shown_series(colours={"name": "hsv", "opacity": "much"})])),
+            "viewports, 1, series, 1, colours, opacity: A valid number is required.",
+        ),
         ([], "Invalid data. Expected a dictionary, but got list."),
     ],
 )
@@ -184,6 +190,14 @@ def test_a_layout_that_is_none_is_refused_with_the_place(given: Any, said: str) 
     with pytest.raises(ValidationError) as refused:
         check_layout(given)
     assert said in refused.value.messages
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_numbers_that_json_does_not_have_are_refused(as_role: AsRole, number: str) -> None:
+    sent = json.dumps({"name": "x", "layout": layout(viewport(x=0.25))}).replace("0.25", number)
+    response = as_role("radiologist").post(reverse("viewer:layouts"), sent, "application/json")
+    assert response.status_code == 400
+    assert "viewports, 1, x: A valid number is required." in response.json()["errors"]
 
 
 @pytest.mark.parametrize("body", ["{", "[]", "null", '{"name": "x"}', "9" * 70_000])
@@ -219,3 +233,54 @@ def test_the_back_office_holds_everybodys_layouts_alone(as_role: AsRole, origin:
     reader = as_role("radiologist")
     assert reader.post(f"{pages}{ours.pk}/change/", form).status_code == 403
     assert reader.get(f"{pages}add/").status_code == 403
+
+
+def faster(times: int) -> Callable[..., None]:
+    """Somebody who keeps a default for CT just before a layout "Mine" is written, so often."""
+    left = iter(range(times))
+
+    def keep_one(instance: HangingProtocol, **_sent: Any) -> None:
+        if instance.name == "Mine" and (number := next(left, None)) is not None:
+            others = {"name": f"Other {number}", "is_default": True, "layout": layout()}
+            HangingProtocol.objects.create(owner=instance.owner, modality="CT", **others)
+
+    return keep_one
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, 201), (9, 400)])
+def test_who_keeps_a_default_when_somebody_was_faster_keeps_it_or_is_told(
+    as_role: AsRole, times: int, status: int
+) -> None:
+    meanwhile = faster(times)
+    pre_save.connect(meanwhile, sender=HangingProtocol)
+    try:
+        answer = send(as_role("pacs-administrator"), for_everybody=True)
+    finally:
+        pre_save.disconnect(meanwhile, sender=HangingProtocol)
+    assert answer.status_code == status
+    if status == 400:
+        (said,) = answer.json()["errors"]
+        assert said == "Somebody else keeps such a layout right now. Please try again."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_defaults_kept_at_once_both_stay_and_one_is_the_default() -> None:
+    begin = threading.Barrier(2)
+    kept: list[str] = []
+
+    def keep(name: str) -> None:
+        try:
+            begin.wait()
+            origin = Origin(protocol="test")
+            made = save_layout(None, name=name, layout=layout(), modality="CT", origin=origin)
+            kept.append(made.name)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=keep, args=(name,)) for name in ("One", "Two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(kept) == ["One", "Two"]
+    assert HangingProtocol.objects.filter(is_default=True).count() == 1

@@ -31,6 +31,8 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 SLOW = 60_000  # a viewer that starts on a busy machine
+UNSAVED = """async (count) =>
+  (await import("/static/js/viewer/measurements.js")).unsaved().length === count"""
 PICTURES = os.environ.get("OPENPACS_TEST_PICTURES")  # a folder for looking at what was seen
 
 
@@ -164,9 +166,11 @@ def measure_and_insert(page: Page, viewer: Frame) -> None:
     expect(row).to_contain_text(re.compile(r"Length [\d.]+ mm series \d+, image \d+"), timeout=SLOW)
     findings = page.get_by_label("Findings")
     expect(findings).to_have_value("")
+    viewer.wait_for_function(UNSAVED, arg=1)
     row.get_by_role("button", name="Insert").click()
     expect(findings).to_have_value(re.compile(r"^Length: [\d.]+ mm \(series \d+, image \d+\)\n$"))
     expect(row).to_contain_text("in the text")
+    viewer.wait_for_function(UNSAVED, arg=0)
     look(page, "measured")
 
 

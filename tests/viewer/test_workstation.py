@@ -15,7 +15,7 @@ from pydicom.uid import HTJ2K
 from apps.audit.models import Event, Kind
 from apps.studies.models import Instance, Series, Study
 from apps.studies.spool import Spool
-from apps.viewer.volview import STYLES
+from apps.viewer.volview import MAY_EXPORT, STYLES
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import keep
 from tests.factories import OrderFactory, ReferrerFactory, RequestedProcedureFactory, make_user
@@ -87,6 +87,14 @@ def test_looking_at_a_series_is_in_the_journal(as_role: AsRole, images: list[Ins
     assert b"<title>VolView</title>" in response.content
     event = Event.objects.get(kind=Kind.STUDY_VIEWED)
     assert (event.study_instance_uid, event.peer) == (STUDY, "radiologist")
+
+
+@pytest.mark.parametrize(("role", "may"), [("radiologist", True), ("resident", False)])
+def test_sessions_with_their_images_are_saved_by_who_may_export(
+    as_role: AsRole, images: list[Instance], role: str, may: bool
+) -> None:
+    page = as_role(role).get("/volview/", {"urls": f"[{MANIFEST}]"})
+    assert (MAY_EXPORT in page.text) is may
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,14 @@ from apps.dicomweb.multipart import multipart_response, multipart_stream, stream
 from apps.dicomweb.negotiation import JSON, XML, choose_metadata
 from apps.dicomweb.parts import Part, held_part
 from apps.dicomweb.tasks import order_metadata
-from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
+from apps.dicomweb.views.lookup import (
+    find_instance,
+    find_series,
+    find_study,
+    note,
+    note_unless_ahead,
+    root,
+)
 from apps.studies.models import Series
 
 METADATA = Description(("accept",), (JSON, f'multipart/related; type="{XML}"'))
@@ -50,7 +57,7 @@ def series_metadata_view(request: HttpRequest, study: str, series: str) -> HttpR
     """GET /studies/{study}/series/{series}/metadata, compressed as it is kept"""
     row = find_series(request, study, series)
     kind = choose_metadata(request)
-    note(request, row.study)
+    note_unless_ahead(request, row.study)
     etag = etag_of(kind, state(row), _takes_gzip(request))
     if kind == XML:
         return kept(request, etag, lambda: _of_many(request, [row], kind), vary=_VARY)

@@ -3,6 +3,7 @@
 What is rejected is 410 for those who could see it else.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.core.cache import cache
@@ -15,7 +16,7 @@ from apps.audit.services import origin_of
 from apps.dicomweb.exceptions import GoneError
 from apps.dicomweb.prepared import ItemOf, one_frame, one_series
 from apps.studies.models import Instance, Series, Study
-from apps.studies.services import note_viewing
+from apps.studies.services import note_prefetching, note_viewing
 from apps.studies.services.viewing import ONCE_IN
 
 M = TypeVar("M", bound=models.Model)
@@ -100,9 +101,23 @@ def _one(request: HttpRequest, rows: models.QuerySet[M], **keys: str) -> M:
 
 
 def note(request: HttpRequest, study: Study) -> None:
-    """Journal that the user opened a study; the cache only saves asking the journal again."""
-    key = f"viewed-{request.user.pk}-{study.pk}"
+    """Journal that the user opened a study."""
+    _noted_once(request, study, note_viewing)
+
+
+def note_unless_ahead(request: HttpRequest, study: Study) -> None:
+    """The same, but for a fetch that says nobody has opened the study yet (X-Background).
+
+    That is journalled, too, under its own name: no images are read unseen.
+    """
+    ahead = "X-Background" in request.headers
+    _noted_once(request, study, note_prefetching if ahead else note_viewing)
+
+
+def _noted_once(request: HttpRequest, study: Study, note_it: Callable[..., None]) -> None:
+    """The cache only saves asking the journal again."""
+    key = f"{note_it.__name__}-{request.user.pk}-{study.pk}"
     if cache.get(key):
         return
-    note_viewing(study, origin=origin_of(request))
+    note_it(study, origin=origin_of(request))
     cache.set(key, 1, ONCE_IN.total_seconds())

@@ -89,11 +89,12 @@ class Application:
         before = said_of(section, stored) if stored else None
         row = copy.copy(stored) if stored else _new_row(section)
         links = self._set_values(row, entry)
-        row.full_clean(exclude=self._unresolved(entry))
+        unresolved = self._unresolved(entry)
+        row.full_clean(exclude=unresolved)
         children = [one for one in map(self._child, entry.children) if one is not None]
         after = _said_after(entry, row, links)
-        if before == after:
-            return
+        if before == after or unresolved:
+            return  # what has a problem is not imported anyway
         row.save()
         _set_links(row, links)
         if (

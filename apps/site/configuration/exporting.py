@@ -55,7 +55,7 @@ def said_rows(section: Section) -> list[dict[str, Any]]:
 
 def stored_rows(section: Section) -> models.QuerySet[Any]:
     """The rows of a section with everything they name, in a few queries."""
-    rows = section.model._default_manager.all()
+    rows = section.model._default_manager.filter(**section.only)
     for word in section.words:
         if section.field(word).many_to_many:
             rows = rows.prefetch_related(section.words[word])

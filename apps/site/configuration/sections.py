@@ -6,7 +6,7 @@ was last seen, secrets); tests/site/test_sections.py holds every model to that.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -17,18 +17,23 @@ from apps.orders.models import Procedure, Referrer
 from apps.patients.models import Issuer
 from apps.reports.models import ReportTemplate
 from apps.scheduling.models import OpeningHours, Resource
+from apps.viewer.models import HangingProtocol, Launcher
 from apps.worklist.models import Device
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A list of rows in the file; `key` holds the words that name a row."""
+    """A list of rows in the file; `key` holds the words that name a row.
+
+    `only`: of the model's rows those with these values belong to the department.
+    """
 
     name: str
     model: type[models.Model]
     key: tuple[str, ...]
     words: Mapping[str, str]  # word of the file -> model field
     children: "Section | None" = None
+    only: Mapping[str, object] = field(default_factory=dict)
     parent_field: str = ""  # of a list inside a row: its foreign key to the row
 
     def field(self, word: str) -> "models.Field[object, object]":
@@ -188,6 +193,32 @@ SECTIONS: tuple[Section, ...] = (
             "impression",
             "active",
         ),
+    ),
+    Section(
+        name="desk_viewers",
+        model=Launcher,
+        key=("name",),
+        words={
+            "name": "name",
+            "address": "template",
+            "offered": "active",
+            "position": "position",
+        },
+    ),
+    Section(
+        name="layouts",
+        model=HangingProtocol,
+        key=("name",),
+        only={"owner": None},  # people's own are no configuration
+        words={
+            "name": "name",
+            "modality": "modality",
+            "body_part": "body_part",
+            "procedure": "procedure",
+            "default": "is_default",
+            "active": "active",
+            "layout": "layout",
+        },
     ),
 )
 

@@ -5,6 +5,7 @@ The text of a YAML scalar is read by the field it is for, not by what YAML takes
 """
 
 import datetime
+import json
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -70,6 +71,8 @@ def write_value(field: Field, value: Any) -> Any:
     """The value of a field as text, number, flag or None, ready for YAML."""
     if field.choices and isinstance(value, int):
         return _choice_names(field)[value]
+    if isinstance(value, dict):
+        return json.dumps(value, indent=1, ensure_ascii=False)
     if isinstance(value, datetime.time):
         return value.isoformat("auto" if value.second else "minutes")
     return value
@@ -123,8 +126,17 @@ def _choice_names(field: Field) -> dict[int, str]:
     return {member.value: member.name.lower() for member in enumeration}
 
 
-def _read_texts(_field: Field, node: Node) -> list[str]:
-    """A list of texts (JSON columns): UIDs, statuses."""
+def _read_json(field: Field, node: Node) -> Any:
+    """A list of texts (UIDs, statuses), or what the field itself checks: a text in JSON."""
+    if field.has_default():
+        return _read_texts(node)
+    try:
+        return json.loads(scalar(node))
+    except (ValueError, RecursionError):
+        raise BadValueError(node, _("this is not JSON")) from None
+
+
+def _read_texts(node: Node) -> list[str]:
     if isinstance(node, ScalarNode) and not scalar(node):
         return []
     if not isinstance(node, SequenceNode):
@@ -168,7 +180,7 @@ READERS: tuple[tuple[type, Reader], ...] = (
     (models.ForeignKey, _read_reference),
     (models.BooleanField, _read_flag),
     (models.IntegerField, _read_number),
-    (models.JSONField, _read_texts),
+    (models.JSONField, _read_json),
     (models.TimeField, _read_time),
     (models.CharField, _read_text),
     (models.TextField, _read_text),

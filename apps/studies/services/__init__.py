@@ -77,7 +77,7 @@ from apps.studies.services.uploading import (
     drop_old_uploads,
     drop_upload,
 )
-from apps.studies.services.viewing import note_taking, note_viewing
+from apps.studies.services.viewing import note_prefetching, note_taking, note_viewing
 
 __all__ = [
     "COERCIBLE",
@@ -149,6 +149,7 @@ __all__ = [
     "new_studies",
     "newest_study",
     "not_of",
+    "note_prefetching",
     "note_taking",
     "note_viewing",
     "of_patient_of",

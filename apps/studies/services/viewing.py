@@ -14,13 +14,23 @@ ONCE_IN = timedelta(minutes=10)
 
 def note_viewing(study: Study, *, origin: Origin) -> None:
     """Record that a study was opened, once per user, study and ten minutes."""
+    _note_once(Kind.STUDY_VIEWED, study, origin, unless=[Kind.STUDY_VIEWED])
+
+
+def note_prefetching(study: Study, *, origin: Origin) -> None:
+    """Record that a study was fetched for a user who has not opened it, as often as above."""
+    known = [Kind.STUDY_VIEWED, Kind.STUDY_PREFETCHED]
+    _note_once(Kind.STUDY_PREFETCHED, study, origin, unless=known)
+
+
+def _note_once(kind: Kind, study: Study, origin: Origin, *, unless: list[Kind]) -> None:
     with transaction.atomic():
         # Locked: a viewer asks for all series at the same time.
         row = Study.everything.select_for_update().only("pk").get(pk=study.pk)
-        if _noted(row, origin):
+        if _noted(row, origin, unless):
             return
         record(
-            Kind.STUDY_VIEWED,
+            kind,
             study,
             origin=origin,
             patient_id=study.patient_id,
@@ -43,9 +53,9 @@ def note_taking(instance: Instance, *, origin: Origin) -> None:
     )
 
 
-def _noted(study: Study, origin: Origin) -> bool:
+def _noted(study: Study, origin: Origin, kinds: list[Kind]) -> bool:
     return Event.objects.filter(
-        kind=Kind.STUDY_VIEWED,
+        kind__in=kinds,
         subject_type=study._meta.label,
         subject_id=str(study.pk),
         user=origin.user,

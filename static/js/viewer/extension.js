@@ -28,11 +28,13 @@ import * as saving from "./saving.js";
 import * as slab from "./slab.js";
 import * as threed from "./threed.js";
 import { arrange } from "./toolbar.js";
+import * as tracking from "./tracking.js";
+import * as unsaved from "./unsaved.js";
 import * as windows from "./windows.js";
 
 // In this order their buttons stand in the toolbar.
 const parts = [
-  ...[reading, navigation, priors, measurements, prefetch, saving],
+  ...[reading, navigation, priors, measurements, tracking, unsaved, prefetch, saving],
   ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
   ...[documents, preferences],
 ];

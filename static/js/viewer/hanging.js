@@ -9,6 +9,9 @@ const TOOLS = ["default", "mpr", "volume3d"];
 const DESCRIPTION_WEIGHT = 20;
 // Colours and opacities of a rendered volume, as in the viewer's own layouts.
 const SOLID = { CT: "CT-Bone", MR: "MR-Default", default: "CT-Bone" };
+const PLAIN = "Grayscale";
+// Read in black on white by choice; of other images the kind of their pixels decides.
+const INVERTIBLE = "PT";
 const STRAIGHT = 0.99; // cosine from which on a view counts as lying in a plane of the body
 
 export const protocolId = (row) => `openpacs-${row.key}`;
@@ -52,13 +55,19 @@ function selectorOf(series, kind) {
 }
 
 function optionsOf(series, kind) {
-  if (kind === "volume3d") return { displayPreset: SOLID };
+  if (kind === "volume3d") return { displayPreset: series.preset ? { default: series.preset } : SOLID };
   const options = {};
+  if (series.inverted) options.voiInverted = true;
   if (series.blend !== "none") Object.assign(options, { blendMode: series.blend, slabThickness: series.slab });
   if (series.window) {
     options.voi = { windowWidth: series.window.width, windowCenter: series.window.center };
   }
+  if (series.colours) options.colormap = colormapOf(series.colours);
   return options;
+}
+
+function colormapOf({ name, opacity, curve, threshold }) {
+  return { name, opacity: opacity ?? curve, ...(threshold !== null && { threshold }) };
 }
 
 function startOf(viewport) {
@@ -142,15 +151,29 @@ function alike(displaySet, services) {
   return same.sort((one, other) => Number(one.SeriesNumber) - Number(other.SeriesNumber));
 }
 
-/** Width and centre of what a viewport shows, as DICOM counts them; null without an image. */
-export function windowOf(viewport) {
-  const { lower, upper } = viewport?.getProperties?.()?.voiRange ?? {};
+/**
+ * Width and centre of what a viewport shows, as DICOM counts them; null without an image.
+ *
+ * Of several series in it that of `volumeId`, else the first.
+ */
+export function windowOf(viewport, volumeId = undefined) {
+  const { lower, upper } = viewport?.getProperties?.(volumeId)?.voiRange ?? {};
   if (!(upper > lower)) return null;
   return { width: upper - lower + 1, center: (upper + lower + 1) / 2 };
 }
 
+function coloursOf({ colormap }) {
+  const { name, opacity = 1, threshold = null } = colormap ?? {};
+  if (!name || (name === PLAIN && opacity === 1)) return null;
+  const curve = Array.isArray(opacity) ? opacity.map(({ value, opacity: at }) => ({ value, opacity: at })) : [];
+  return { name, opacity: Array.isArray(opacity) ? null : opacity, curve, threshold };
+}
+
 function capturedSeries(uid, viewport, studyUid, services) {
   const displaySet = services.displaySetService.getDisplaySetByUID(uid);
+  const volumeId = viewport.getAllVolumeIds?.().find((id) => id.includes(uid));
+  const shown = viewport.getProperties(volumeId) ?? {};
+  const solid = viewport.type === "volume3d";
   const blend = viewport.type === "orthographic" ? blendOf(viewport) : "none";
   return {
     study: displaySet.StudyInstanceUID === studyUid ? "current" : "prior",
@@ -159,7 +182,10 @@ function capturedSeries(uid, viewport, studyUid, services) {
     place: Math.max(0, alike(displaySet, services).indexOf(displaySet)),
     blend,
     slab: blend === "none" ? null : viewport.getSlabThickness(),
-    window: viewport.type === "volume3d" ? null : windowOf(viewport),
+    window: solid ? null : windowOf(viewport, volumeId),
+    inverted: displaySet.Modality === INVERTIBLE && Boolean(shown.invert),
+    colours: solid ? null : coloursOf(shown),
+    preset: solid ? (shown.preset ?? "") : "",
   };
 }
 

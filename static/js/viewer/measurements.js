@@ -1,20 +1,33 @@
-// Tells the page of a report what is measured; it decides what goes into the text.
+// Tells the page of a report what is measured; it decides what goes into the text, and says so.
 /* global openpacs */
 import { labelOf, placeOf, valueOf } from "./measurement-values.js";
-import { send, whenGreeted } from "./reading.js";
+import { send, whenGreeted, whenTold } from "./reading.js";
 import { key } from "./strip.js";
 
 const { words } = openpacs.measurements;
+const loaded = new Set(); // came from a stored report
+let inText = new Set(); // stand in the text of a report as they are
+let offered = new Set(); // the page of a report would put them there
 let services = null;
 let subscriptions = [];
 let waiting = false;
 
-function told(measurement) {
+const all = () => services?.measurementService.getMeasurements() ?? [];
+
+const isKept = ({ uid, isDirty }) => inText.has(uid) || (loaded.has(uid) && !isDirty);
+
+// Neither stored with the images nor in the text of a report.
+export const unsaved = () => all().filter((one) => !isKept(one));
+
+export const areOffered = (list) => list.every(({ uid }) => inText.has(uid) || offered.has(uid));
+
+export function told(measurement) {
   const displaySet = services.displaySetService.getDisplaySetByUID(
     measurement.displaySetInstanceUID,
   );
   return {
     id: measurement.uid,
+    kept: isKept(measurement),
     study: measurement.referenceStudyUID,
     label: labelOf(measurement, words),
     value: valueOf(measurement, words),
@@ -24,8 +37,7 @@ function told(measurement) {
 
 function tell(to) {
   waiting = false;
-  const found = services?.measurementService.getMeasurements() ?? [];
-  send({ kind: "measured", measurements: found.map(told), to });
+  send({ kind: "measured", measurements: all().map(told), to });
 }
 
 // Moving a handle changes a measurement many times a second.
@@ -48,6 +60,9 @@ export function enter({ servicesManager }) {
   ];
   subscriptions = [
     ...changes.map((event) => measurementService.subscribe(event, tellSoon)),
+    measurementService.subscribe(events.RAW_MEASUREMENT_ADDED, ({ measurement }) => {
+      loaded.add(measurement.uid);
+    }),
     measurementService.subscribe(events.MEASUREMENT_REMOVED, ({ measurement }) => {
       send({ kind: "removed", measurement: measurement.uid ?? measurement });
       tellSoon();
@@ -62,5 +77,11 @@ export function leave() {
 }
 
 whenGreeted((from) => tell(from));
+whenTold("kept", (message) => {
+  const before = unsaved().length;
+  inText = new Set([...inText, ...message.inText].filter((id) => !message.changed.includes(id)));
+  offered = new Set(message.offered);
+  if (unsaved().length !== before) tellSoon();
+});
 // The key of the report's page, for hands that are in the images.
 key("M", () => send({ kind: "insert" }));

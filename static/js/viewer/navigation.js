@@ -1,6 +1,6 @@
 // Ways out of the viewer: to the list one came from, to the report, to the next exam.
 /* global openpacs */
-import { aboutStudy, currentStudy, narrowing, open, openDesk, send } from "./reading.js";
+import { aboutStudy, currentStudy, isFreeToGo, narrowing, open, openDesk, send } from "./reading.js";
 import { prefetchStudy } from "./prefetch.js";
 import { button, key } from "./strip.js";
 
@@ -11,8 +11,8 @@ const AHEAD_MS = 15_000; // into a study, what comes next is fetched; its own im
 let services = null;
 let ahead = 0;
 
-function goHome() {
-  window.top.location.assign(home);
+async function goHome() {
+  if (await isFreeToGo()) window.top.location.assign(home);
 }
 
 // The page of a report leads where there is one; else the viewer goes on by itself.
@@ -20,7 +20,7 @@ async function goOn() {
   if (!next) return;
   const desk = openDesk();
   if (desk) {
-    send({ kind: "next", to: desk.from });
+    if (await isFreeToGo()) send({ kind: "next", to: desk.from });
     return;
   }
   const study = await nextStudy();

@@ -9,6 +9,8 @@ const DESK_MS = 20_000; // the page of a report greets more often than that
 const framed = window.self !== window.top;
 const known = new Map(); // study -> what the server says about it, once it has
 const greeted = []; // run when a page asks what there is: parts add what they tell
+const listeners = new Map(); // kind of message -> what a part does with it
+let mayGo = async () => true; // other images may be shown
 let context = null; // while a mode is entered
 let subscriptions = [];
 let studies = [];
@@ -27,6 +29,17 @@ export function send(message) {
 export function whenGreeted(run) {
   greeted.push(run);
 }
+
+export function whenTold(kind, run) {
+  listeners.set(kind, run);
+}
+
+// `ask` resolves to whether other images may be shown.
+export function askBefore(ask) {
+  mayGo = ask;
+}
+
+export const isFreeToGo = () => mayGo();
 
 // The page of a report that is open in this browser, as far as it is known.
 export function openDesk() {
@@ -50,7 +63,8 @@ export function aboutStudy(uid) {
 }
 
 // Show other studies from scratch; the viewer itself stays as it is loaded.
-export function open(uids, protocol = "") {
+export async function open(uids, protocol = "") {
+  if (!(await mayGo())) return;
   const query = new URLSearchParams({ StudyInstanceUIDs: uids.join(",") });
   if (protocol) query.set("hangingProtocolId", protocol);
   const to = `/viewer?${query}`;
@@ -143,6 +157,10 @@ function lookSoon() {
   setTimeout(look, 0);
 }
 
+async function closeWindow() {
+  if (await mayGo()) window.close();
+}
+
 function receive(message) {
   if (message.kind === "hello") {
     desk = { from: message.from, narrowed: message.narrowed, at: Date.now() };
@@ -152,9 +170,11 @@ function receive(message) {
     if (message.keep) show(message.studies);
     else open(message.studies);
   } else if (message.kind === "close" && message.to) {
-    window.close();
+    closeWindow();
   } else if (message.kind === "jump" && context) {
     context.commandsManager.runCommand("jumpToMeasurement", { uid: message.measurement });
+  } else {
+    listeners.get(message.kind)?.(message);
   }
 }
 
