@@ -16,8 +16,8 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True)
-class Multipart:
-    """A body of several parts: its length in bytes (None: not known before), read once."""
+class Body:
+    """What an answer holds: its length in bytes (None: not known before), read once."""
 
     content_type: str
     length: int | None
@@ -51,17 +51,22 @@ def multipart_response(media_type: str, parts: Sequence[Part]) -> HttpResponseBa
     return _whole(made.chunks, made.length, made.content_type)
 
 
-def multipart(media_type: str, parts: Sequence[Part]) -> Multipart:
+def multipart(media_type: str, parts: Sequence[Part]) -> Body:
     """The body of such an answer."""
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
     chunks = _body(boundary, parts)
     lengths = [part.length for part in parts]
     if None in lengths:
-        return Multipart(content_type, None, chunks)
+        return Body(content_type, None, chunks)
     heads = sum(len(_head(boundary, part)) + 2 for part in parts)
     length = heads + sum(one or 0 for one in lengths) + len(_tail(boundary))
-    return Multipart(content_type, length, chunks)
+    return Body(content_type, length, chunks)
+
+
+def bare(part: Part) -> Body:
+    """One part as the whole body."""
+    return Body(part.content_type, part.length, part.chunks())
 
 
 def multipart_stream(media_type: str, parts: Iterable[Part]) -> StreamingHttpResponse:

@@ -23,8 +23,8 @@ from apps.accounts.policy import Action, Noun, can, sees_all
 from apps.accounts.sessions import SessionStore, person_of
 from apps.dicomweb.caching import etag_of
 from apps.dicomweb.exceptions import NotAcceptableError
-from apps.dicomweb.multipart import AT_ONCE, Multipart, multipart
-from apps.dicomweb.negotiation import Choice, frames_choice, ranges_of
+from apps.dicomweb.multipart import AT_ONCE, bare, multipart
+from apps.dicomweb.negotiation import frames_choice, ranges_of
 from apps.dicomweb.pixels import as_stored, frame_parts
 from apps.dicomweb.prepared import one_frame
 from apps.studies.models import Instance
@@ -139,18 +139,15 @@ def _answer(asked: Asked) -> tuple[Headers, list[bytes]] | None:
     if row is None or place is None or row.rows is None or number > row.frames:
         return None
     choice = frames_choice(ranges_of(asked.accept), row.transfer_syntax_uid, single=True)
-    if choice is None or not choice.multipart or not as_stored(row, choice.transfer_syntax):
+    if choice is None or not as_stored(row, choice.transfer_syntax):
         return None
     parts = frame_parts(row, [number], [place], choice.media_type, choice.transfer_syntax)
-    made = multipart(choice.media_type, parts)
+    made = multipart(choice.media_type, parts) if choice.multipart else bare(parts[0])
     if made.length is None or made.length > AT_ONCE:
         return None
-    return _headers(made, row, asked.frame, choice), list(made.chunks)
-
-
-def _headers(made: Multipart, row: Instance, frame: str, choice: Choice) -> Headers:
-    return [
+    headers = [
         ("Content-Type", made.content_type),
         ("Content-Length", str(made.length)),
-        ("ETag", etag_of(row.sha256, frame, choice)),
+        ("ETag", etag_of(row.sha256, asked.frame, choice)),
     ]
+    return headers, list(made.chunks)

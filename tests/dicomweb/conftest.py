@@ -9,6 +9,8 @@ from django.test import Client
 from pydicom.dataset import Dataset
 
 from apps.audit.services import Origin
+from apps.audit.throttle import Throttle
+from apps.dicomweb.views import lookup
 from apps.studies.models import Instance
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
@@ -21,9 +23,10 @@ Keep = Callable[..., Instance]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_cached() -> None:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     # Keys of rows return in every test, as its transaction is rolled back.
     cache.clear()
+    monkeypatch.setattr(lookup, "_looked_at", Throttle(seconds=600, per_hour=1000))
 
 
 @pytest.fixture

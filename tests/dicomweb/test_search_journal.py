@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.audit.later import write_down
 from apps.audit.models import Event, Kind
 from apps.audit.throttle import Throttle
-from apps.dicomweb.views import searching
+from apps.dicomweb.views import lookup
 from apps.studies.models import Instance
 from apps.studies.services import querying
 from tests.dicom.objects import ct_image
@@ -28,7 +28,6 @@ STUDIES = "/dicom-web/studies"
 def _a_journal_of_its_own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.JOURNAL_DIR = tmp_path / "journal"
     monkeypatch.setattr(querying, "_questions", Throttle(seconds=600, per_hour=200))
-    monkeypatch.setattr(searching, "_looked_at", Throttle(seconds=600, per_hour=200))
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_looking_that_could_not_be_written_down_is_the_next_time(
         raise OperationalError
 
     with monkeypatch.context() as patch:
-        patch.setattr(searching, "note_viewing", busy)
+        patch.setattr(lookup, "note_viewing", busy)
         assert radiologist.get(address).status_code == 503
     assert radiologist.get(address).status_code == 200
     assert len(journal(Kind.STUDY_VIEWED)) == 1

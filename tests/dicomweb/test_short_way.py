@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django.test import Client, RequestFactory
 
 from apps.accounts.models import User
+from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.dicomweb import short_way
 from apps.dicomweb.short_way import ShortWay
@@ -97,12 +98,15 @@ def known(door: Door, radiologist: Client, frames: list[str]) -> Client:
     return radiologist
 
 
+@pytest.mark.parametrize("accept", [ANY, "application/octet-stream; transfer-syntax=*"])
 def test_the_next_frames_are_answered_without_django_and_as_django_would(
-    door: Door, known: Client, frames: list[str]
+    door: Door, known: Client, frames: list[str], accept: str
 ) -> None:
-    short = [door.get(known, one) for one in frames]
+    door.get(known, frames[0], HTTP_ACCEPT=accept)
+    door.asked = 0
+    short = [door.get(known, one, HTTP_ACCEPT=accept) for one in frames]
     assert door.asked == 0
-    by_django = [Door().get(known, one) for one in frames]
+    by_django = [Door().get(known, one, HTTP_ACCEPT=accept) for one in frames]
     assert [one.less_boundary() for one in short] == [one.less_boundary() for one in by_django]
     assert len({one.headers["ETag"] for one in short}) == 3
     assert all(len(one.body) == int(one.headers["Content-Length"]) for one in short)
@@ -152,6 +156,14 @@ def test_other_frames_than_one_that_is_there_take_djangos_way(
 ) -> None:
     assert door.get(known, frames[1].removesuffix("/frames/1") + end).status == status
     assert door.asked == 1
+
+
+def test_who_looks_at_frames_stands_in_the_journal(
+    door: Door, known: Client, frames: list[str]
+) -> None:
+    door.get(known, frames[1])
+    seen = Event.objects.filter(kind=Kind.STUDY_VIEWED).values_list("user_id", flat=True)
+    assert list(seen) == [int(known.session[SESSION_KEY])]
 
 
 def test_each_study_is_asked_of_django_first(door: Door, known: Client, keep: Keep) -> None:

@@ -22,6 +22,7 @@ from apps.dicomweb.views.lookup import (
     find_series,
     find_study,
     note,
+    note_named,
     root,
 )
 from apps.studies.models import Instance
@@ -38,6 +39,7 @@ def retrieve_frames(
     """GET .../instances/{instance}/frames/{1,2,3}"""
     numbers = _numbers(frames)
     row, places = find_frames(request, study, series, instance, numbers)
+    note_named(request, study)
     _check(numbers, row)
     choice = choose_for_frames(request, row.transfer_syntax_uid, single=len(numbers) == 1)
     etag = etag_of(row.sha256, frames, choice)

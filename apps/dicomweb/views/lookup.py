@@ -3,6 +3,7 @@
 What is rejected is 410 for those who could see it else.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,11 +14,14 @@ from django.urls import reverse
 
 from apps.accounts.policy import sees_all, visible, visible_of
 from apps.audit.services import origin_of
+from apps.audit.throttle import Throttle
 from apps.dicomweb.exceptions import GoneError
 from apps.dicomweb.prepared import ItemOf, one_frame, one_series
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services import note_prefetching, note_viewing
 from apps.studies.services.viewing import ONCE_IN
+
+_looked_at = Throttle(seconds=ONCE_IN.total_seconds(), per_hour=sys.maxsize, keys=4096)
 
 M = TypeVar("M", bound=models.Model)
 
@@ -110,8 +114,27 @@ def note_unless_ahead(request: HttpRequest, study: Study) -> None:
 
     That is journalled, too, under its own name: no images are read unseen.
     """
-    ahead = "X-Background" in request.headers
-    _noted_once(request, study, note_prefetching if ahead else note_viewing)
+    _noted_once(request, study, _noting(request))
+
+
+def note_named(request: HttpRequest, study: str) -> None:
+    """The same for a study of which only the UID is known, and without the cache.
+
+    The study is looked up once in a while, not for each part of it; raises Http404, GoneError.
+    """
+    note_it = _noting(request)
+    key = (request.user.pk, study, note_it)
+    if not _looked_at.passes(key):
+        return
+    try:
+        note_it(find_study(request, study), origin=origin_of(request))
+    except BaseException:
+        _looked_at.forget(key)
+        raise
+
+
+def _noting(request: HttpRequest) -> Callable[..., None]:
+    return note_prefetching if "X-Background" in request.headers else note_viewing
 
 
 def _noted_once(request: HttpRequest, study: Study, note_it: Callable[..., None]) -> None:

@@ -1,6 +1,5 @@
 """QIDO-RS: searching for studies, series and instances (PS3.18 10.6)."""
 
-import sys
 from functools import partial
 
 from django.http import Http404, HttpRequest
@@ -9,28 +8,23 @@ from django.utils.cache import patch_vary_headers
 
 from apps.accounts.policy import sees_all, visible
 from apps.audit.services import origin_of
-from apps.audit.throttle import Throttle
 from apps.dicom.keys import Matching
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dicomweb.answers import Answers, indexed_tags, instance_address, stored_fields
 from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
 from apps.dicomweb.methods import Description, described
 from apps.dicomweb.queries import PARAMETERS, SEARCHED, Query, parse_query
-from apps.dicomweb.views.lookup import find_series, find_study, root
+from apps.dicomweb.views.lookup import find_series, find_study, note_named, root
 from apps.studies.datasets import Level
 from apps.studies.models import Instance, Study
 from apps.studies.patience import patience
-from apps.studies.services import note_viewing
 from apps.studies.services.finding import Search, everything
 from apps.studies.services.querying import note_query
-from apps.studies.services.viewing import ONCE_IN
 
 # How long one search may keep the database, and headers be looked through for it.
 SECONDS = 5
 # PS3.18 8.3.4.4 gives the words.
 MORE = '299 openpacs "There are additional results that can be requested"'
-
-_looked_at = Throttle(seconds=ONCE_IN.total_seconds(), per_hour=sys.maxsize, keys=4096)
 
 SEARCH = Description((*PARAMETERS, *sorted(SEARCHED)), MEDIA_TYPES)
 
@@ -96,7 +90,7 @@ def _note(request: HttpRequest, query: Query, count: int) -> None:
     """Journal the search; who asks for one study by its UID looks at that study."""
     study = _study_of(query)
     if study and count:
-        _note_viewing(request, study)
+        note_named(request, study)
     else:
         note_query(level=query.level, keys=query.keys, count=count, origin=origin_of(request))
 
@@ -109,18 +103,6 @@ def _study_of(query: Query) -> str:
         if key.name == "StudyInstanceUID" and key.matching is Matching.SINGLE
     ]
     return named[0] if named else ""
-
-
-def _note_viewing(request: HttpRequest, study: str) -> None:
-    """Not looked up again for every part of the study that a viewer asks for."""
-    key = (request.user.pk, study)
-    if not _looked_at.passes(key):
-        return
-    try:
-        note_viewing(find_study(request, study), origin=origin_of(request))
-    except BaseException:
-        _looked_at.forget(key)
-        raise
 
 
 def _bulk_address(address: str, instance: Instance, path: str) -> str:
