@@ -12,6 +12,7 @@
 // extensionManager, appConfig. Addresses, rights and words come with app-config.js:
 // `openpacs.<part>`, made by apps/viewer/facts.py.
 
+import * as compiled from "./compiled.js";
 import * as documents from "./documents.js";
 import * as keyImages from "./key-images.js";
 import * as layouts from "./layouts.js";
@@ -34,7 +35,7 @@ import * as windows from "./windows.js";
 const parts = [
   ...[reading, navigation, priors, measurements, prefetch, saving],
   ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
-  ...[documents, preferences],
+  ...[documents, preferences, compiled],
 ];
 const COMMANDS = "openpacs";
 let context = null;
