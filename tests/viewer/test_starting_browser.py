@@ -63,6 +63,7 @@ def test_scripts_run_again_once_and_the_viewer_starts_once(page: Page, study: st
     page.goto(address)
     page.wait_for_function(KEPT, timeout=STARTED)
     assert page.locator("[data-cy=viewport-grid]").count() == 1
+    assert page.evaluate("cornerstone.getConfiguration().rendering.webGlContextCount") == 1
     assert len(layouts) == 1  # what the page fetched beforehand was taken
 
     page.goto(address)
