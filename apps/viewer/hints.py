@@ -21,9 +21,10 @@ CHUNKS = ("1673", "6938", "6489", "6495", "8478", "89")
 
 
 def with_hints(page: bytes, studies: Sequence[str]) -> bytes:
-    """The viewer's page for these studies, with links to what it will need first in its head."""
+    """The viewer's page for these studies, with links to what it will need in its head."""
     links = _links(settings.BUILD_DIR, settings.BASE_DIR) + _layouts(studies)
-    return page.replace(b"<head>", b"<head>" + links.encode(), 1)
+    # Behind the page's own scripts, which are asked for in the order in which they stand.
+    return page.replace(b"</head>", links.encode() + b"</head>", 1)
 
 
 def _layouts(studies: Sequence[str]) -> SafeString:
