@@ -104,6 +104,12 @@ PACKAGE = Package(
         "tab-studies",
         "icon-mpr",
         "icon-link",
+        # The start.
+        "CORNERSTONE_IMAGE_RENDERED",
+        "CORNERSTONE_STACK_NEW_IMAGE",
+        "generateHash",
+        "hotkeysManager",
+        "webGlContextCount",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",
