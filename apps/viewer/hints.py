@@ -5,10 +5,13 @@ then. Named here is what every mode of the pinned version (ohif.json) needs.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -17,10 +20,22 @@ from apps.viewer.ohif import BASE
 CHUNKS = ("1673", "6938", "6489", "6495", "8478", "89")
 
 
-def with_hints(page: bytes) -> bytes:
-    """The viewer's page with links to what it will need, first in its head."""
-    links = _links(settings.BUILD_DIR, settings.BASE_DIR)
-    return page.replace(b"<head>", b"<head>" + links.encode(), 1)
+def with_hints(page: bytes, studies: Sequence[str]) -> bytes:
+    """The viewer's page for these studies, with links to what it will need in its head."""
+    links = _links(settings.BUILD_DIR, settings.BASE_DIR) + _layouts(studies)
+    # Behind the page's own scripts, which are asked for in the order in which they stand.
+    return page.replace(b"</head>", links.encode() + b"</head>", 1)
+
+
+def _layouts(studies: Sequence[str]) -> SafeString:
+    """What the viewer waits for before it makes its modes (static/js/viewer/layouts.js)."""
+    if not studies:
+        return SafeString()
+    return format_html(
+        '<link rel="preload" as="fetch" crossorigin href="{}?{}">',
+        reverse("viewer:layouts"),
+        urlencode({"study": studies[0]}),
+    )
 
 
 @functools.cache

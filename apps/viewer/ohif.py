@@ -36,6 +36,17 @@ PACKAGE = Package(
             by=f'__webpack_require__.p = "{BASE}";',
             count=8,
         ),
+        # Run again, it does nothing (static/js/viewer/compiled.js).
+        Rewrite(
+            files="app.bundle.*.js",
+            pattern=r"\A\(\(\) => \{\n",
+            by=(
+                "(() => {\n"
+                "if (globalThis.openpacsGuarded) return;\n"
+                "globalThis.openpacsGuarded = true;\n"
+            ),
+            count=1,
+        ),
         Rewrite(
             files="app.bundle.*.js",
             pattern=re.escape("browserImportFunction('/dicom-microscopy-viewer/"),
@@ -93,6 +104,12 @@ PACKAGE = Package(
         "tab-studies",
         "icon-mpr",
         "icon-link",
+        # The start.
+        "CORNERSTONE_IMAGE_RENDERED",
+        "CORNERSTONE_STACK_NEW_IMAGE",
+        "generateHash",
+        "hotkeysManager",
+        "webGlContextCount",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",

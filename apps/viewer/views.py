@@ -40,7 +40,8 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
     Studies named in the address must all be visible to the user, and their viewing goes
     into the journal here, so that no way into the viewer passes it by.
     """
-    for study in [seen_study(request, uid) for uid in wanted_studies(request)]:
+    wanted = wanted_studies(request)
+    for study in [seen_study(request, uid) for uid in wanted]:
         note_viewing(study, origin=origin_of(request))
     file = settings.BUILD_DIR / "viewer" / "index.html"
     if not file.is_file():
@@ -49,7 +50,8 @@ def page(request: HttpRequest, path: str = "") -> HttpResponseBase:
             status=503,
             content_type="text/plain; charset=utf-8",
         )
-    return HttpResponse(with_hints(file.read_bytes()), content_type="text/html; charset=utf-8")
+    text = with_hints(file.read_bytes(), wanted)
+    return HttpResponse(text, content_type="text/html; charset=utf-8")
 
 
 def wanted_studies(request: HttpRequest) -> list[str]:

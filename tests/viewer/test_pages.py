@@ -138,3 +138,12 @@ def test_the_page_names_beforehand_what_the_viewer_will_ask_for(as_role: AsRole)
     assert re.search(
         r'<link rel="modulepreload" href="/static/js/viewer/extension[.\w]*\.js">', page
     )
+
+
+def test_the_page_has_the_layouts_of_its_first_study_fetched(as_role: AsRole, study: Study) -> None:
+    (settings.BUILD_DIR / "viewer" / "index.html").write_text("<html><head></head></html>")
+    client = as_role("radiologist")
+    address = f"{reverse('viewer:layouts')}?study={UID}"
+    link = f'<link rel="preload" as="fetch" crossorigin href="{address}">'
+    assert link in client.get("/viewer/viewer", {"StudyInstanceUIDs": UID}).text
+    assert 'as="fetch"' not in client.get("/viewer/viewer").text

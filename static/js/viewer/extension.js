@@ -12,7 +12,10 @@
 // extensionManager, appConfig. Addresses, rights and words come with app-config.js:
 // `openpacs.<part>`, made by apps/viewer/facts.py.
 
+import * as compiled from "./compiled.js";
 import * as documents from "./documents.js";
+import * as drawing from "./drawing.js";
+import * as hotkeys from "./hotkeys.js";
 import * as keyImages from "./key-images.js";
 import * as layouts from "./layouts.js";
 import * as measurements from "./measurements.js";
@@ -36,7 +39,7 @@ import * as windows from "./windows.js";
 const parts = [
   ...[reading, navigation, priors, measurements, tracking, unsaved, prefetch, saving],
   ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
-  ...[documents, preferences],
+  ...[documents, preferences, compiled, drawing, hotkeys],
 ];
 const COMMANDS = "openpacs";
 let context = null;

@@ -1,0 +1,72 @@
+"""The viewer's scripts are kept compiled after its first image, and nothing starts twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+from apps.audit.services import Origin
+from apps.studies.services import store_instances
+from apps.studies.spool import Spool
+from tests.browsing import signed_in_page
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.samples,
+    pytest.mark.django_db(transaction=True),
+]
+STARTED = 60_000  # milliseconds; the viewer is large
+KEPT = """() => {
+  const main = document.querySelector('script[src*="/app.bundle."]')?.src;
+  return main && localStorage.openpacsCompiled === main;
+}"""
+RUNS = """() => {
+  const all = performance.getEntriesByType("resource").map((one) => one.name);
+  return all.filter((name) => name.includes("/app.bundle.") && name.endsWith(".js")).length;
+}"""
+SHOWN = "() => window.cornerstone?.getRenderingEngines?.()?.[0]?.getViewports()[0]?.csImage"
+
+
+@pytest.fixture
+def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A radiologist's browser; complaints of the browser fail the test."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    yield from signed_in_page("radiologist", live_server.url)
+
+
+@pytest.fixture
+def study(samples: Path, tmp_path: Path, transactional_db: None, origin: Origin) -> str:
+    """One image of a chest, stored; the UID of its study."""
+    file = min((samples / "dicom" / "ct-lidc-0314").glob("*.dcm"))
+    store_instances([Spool(tmp_path / "spool").write([file.read_bytes()])], origin=origin)
+    return str(pydicom.dcmread(file, stop_before_pixels=True).StudyInstanceUID)
+
+
+def test_scripts_run_again_once_and_the_viewer_starts_once(page: Page, study: str) -> None:
+    errors: list[str] = []
+    layouts: list[str] = []
+
+    def note_line(said: ConsoleMessage) -> None:
+        if said.type == "error" or "preload" in said.text:
+            errors.append(said.text)
+
+    def note_request(asked: Request) -> None:
+        if "/viewer/layouts/" in asked.url:
+            layouts.append(asked.url)
+
+    page.on("console", note_line)
+    page.on("request", note_request)
+    address = f"/viewer/viewer?StudyInstanceUIDs={study}"
+    page.goto(address)
+    page.wait_for_function(KEPT, timeout=STARTED)
+    assert page.locator("[data-cy=viewport-grid]").count() == 1
+    assert page.evaluate("cornerstone.getConfiguration().rendering.webGlContextCount") == 1
+    assert len(layouts) == 1  # what the page fetched beforehand was taken
+
+    page.goto(address)
+    page.wait_for_function(SHOWN, timeout=STARTED)
+    assert page.evaluate(RUNS) == 1
+    assert errors == []
