@@ -110,6 +110,14 @@ PACKAGE = Package(
         "generateHash",
         "hotkeysManager",
         "webGlContextCount",
+        # Measurements: questions, storing, those nobody has kept.
+        "measurement.promptBeginTracking",
+        "measurement.promptTrackNewSeries",
+        "measurement.promptTrackNewStudy",
+        "measurement.promptHydrateStructuredReport",
+        "storeMeasurements",
+        "hydrateStructuredReport",
+        "RAW_MEASUREMENT_ADDED",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",
