@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -22,6 +23,9 @@ from apps.dimse.pausing import pause_surely
 from apps.studies.services import rendering
 from tests.factories import make_user
 from tests.prepare import find_program
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # speed is no test
+hypothesis.settings.load_profile("any machine")
 
 SAMPLES = Path(
     os.environ.get("OPENPACS_SAMPLES", Path(__file__).parents[1] / ".." / "shared" / "data")

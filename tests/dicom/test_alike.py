@@ -59,7 +59,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(VALUES, min_size=2, max_size=6), st.sampled_from(SYNTAXES))
 def test_headers_become_what_each_becomes_alone(values: list[dict[str, Any]], syntax: str) -> None:
     check([header(syntax, **one) for one in values], Kind(syntax))

@@ -12,7 +12,7 @@ from apps.dicom.matching import fits, name_fits, wildcard_fits
 LETTERS = st.text(alphabet="AB*?[.", max_size=12)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(pattern=LETTERS, text=st.text(alphabet="AB[.?", max_size=12))
 def test_a_wildcard_fits_as_a_regular_expression_would(pattern: str, text: str) -> None:
     wanted = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

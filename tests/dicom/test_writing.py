@@ -44,7 +44,7 @@ def test_an_element_is_read_back(
     assert (read_back(tag, found, explicit_vr=explicit_vr) or expected) == expected
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     codes=st.lists(st.text(alphabet="ABC123", min_size=1, max_size=16), max_size=3),
     explicit_vr=st.booleans(),

@@ -81,7 +81,6 @@ def client(as_role: Callable[[str], Client]) -> Client:
 @given(CHANGES)
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_strange_bodies_are_taken_or_refused(client: Client, changes: dict[str, Any]) -> None:

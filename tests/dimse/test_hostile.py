@@ -291,14 +291,14 @@ def test_many_items_are_read() -> None:
     assert len(decode(raw, str(ImplicitVRLittleEndian)).ReferencedSOPSequence) == 3000
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=400))
 def test_any_command_set_is_read_or_refused(raw: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         decode_command(raw)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 200), st.binary(min_size=1, max_size=8))
 def test_any_association_request_is_read_or_refused(position: int, poison: bytes) -> None:
     body = bytearray(associate_rq(CT)[6:])
@@ -307,7 +307,7 @@ def test_any_association_request_is_read_or_refused(position: int, poison: bytes
         parse(bytes(body))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300))
 def test_any_identifier_is_read_or_refused(raw: bytes) -> None:
     with contextlib.suppress(UnreadableError):

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.hl7.mllp import FrameReader, FramingError, frame
@@ -31,7 +31,6 @@ def test_many_frames_may_come_in_one_read() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     messages=st.lists(
         st.binary(max_size=60).map(lambda raw: raw.replace(b"\x0b", b"")), max_size=5

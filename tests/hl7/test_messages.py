@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.hl7 import fields
@@ -87,7 +87,6 @@ def test_what_is_no_message_is_refused_or_read_never_a_crash(raw: bytes) -> None
     assert raw.startswith(b"MSH|")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_parser_crash(raw: bytes) -> None:
     for candidate in (raw, b"MSH|^~\\&|" + raw):
@@ -138,14 +137,12 @@ def test_a_line_that_begins_no_segment_continues_the_text_before_it() -> None:
     assert obx.get(5) == "first line\nsecond line\nThird line"
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_escapes_give_back_what_was_written(text: str) -> None:
     expected = text.replace("\r\n", "\n").replace("\r", "\n")
     assert unescape(escape(text)) == expected
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_nothing_in_a_name_leaves_its_component(family: str, given_name: str) -> None:
     pid = build_segment("PID", "1", "", "7", "", join(family, given_name, "end"), "", "x")
