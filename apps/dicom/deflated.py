@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mmap import mmap
 
 Buffer = bytes | memoryview | mmap
+Whole = bytes | mmap  # of a whole file: slices of it are bytes
 MAX_INFLATED = 256 << 20  # bytes of a whole data set
 # Bytes to which a header is inflated, in this order, until its pixels are reached.
 HEADER_BYTES = (1 << 20, 4 << 20, 16 << 20)

@@ -16,7 +16,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from apps.dicom.charsets import decode
-from apps.dicom.deflated import Buffer, DamagedError, inflated_fronts
+from apps.dicom.deflated import DamagedError, Whole, inflated_fronts
 from apps.dicom.encoding import reencoded, syntax_of
 from apps.dicom.walking import (
     EXPLICIT_HEAD,
@@ -135,7 +135,7 @@ class Header:
 _BINARY_TAGS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
 
 
-def read_header(buffer: Buffer) -> Header:
+def read_header(buffer: Whole) -> Header:
     """Read the header of a PS3.10 file; raises UnreadableError."""
     try:
         header = _read_meta(buffer)
@@ -155,16 +155,16 @@ def explicit(transfer_syntax_uid: str) -> bool:
     return transfer_syntax_uid != IMPLICIT_LITTLE
 
 
-def _read_meta(buffer: Buffer) -> Header:
-    if bytes(buffer[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
+def _read_meta(buffer: Whole) -> Header:
+    if buffer[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
         raise UnreadableError("no DICOM file: the DICM mark is missing")
     meta: dict[int, bytes] = {}
     position = _PREAMBLE + 4
     # The group is looked at first: behind the meta information the VR form may change.
-    while bytes(buffer[position : position + 2]) == b"\x02\x00":
+    while buffer[position : position + 2] == b"\x02\x00":
         element = element_at(buffer, position, explicit_vr=True)
         position = element.offset + element.length
-        meta[element.tag] = bytes(buffer[element.offset : position])
+        meta[element.tag] = buffer[element.offset : position]
     syntax = _ascii(meta.get(0x00020010, b""))
     if not syntax:
         raise WalkError("no transfer syntax")
@@ -176,7 +176,7 @@ def _ascii(raw: bytes) -> str:
     return raw.decode("ascii", "replace").strip(" \0")
 
 
-def _read_dataset(buffer: Buffer, header: Header) -> Header:
+def _read_dataset(buffer: Whole, header: Header) -> Header:
     """Fill in values, data, bulk and pixels by walking from the start of the data set."""
     explicit_vr = explicit(header.transfer_syntax_uid)
     run = _explicit_run if explicit_vr else _implicit_run
@@ -195,13 +195,13 @@ def _read_dataset(buffer: Buffer, header: Header) -> Header:
             break
         following = behind(buffer, element, size, explicit_vr, 0)
         if _is_bulk(element):
-            kept += [bytes(buffer[copied:position]), _emptied(element)]
+            kept += [buffer[copied:position], _emptied(element)]
             copied = following
             header.bulk.append((element.tag, element.vr.decode(), element.offset, element.length))
         elif element.length != UNDEFINED and element.vr != b"SQ":
-            header.values[element.tag] = bytes(buffer[element.offset : following])
+            header.values[element.tag] = buffer[element.offset : following]
         position = following
-    header.data = b"".join([*kept, bytes(buffer[copied:position])])
+    header.data = b"".join([*kept, buffer[copied:position]])
     return header
 
 
@@ -209,38 +209,40 @@ def _pixel_vr(tag: int, vr: bytes) -> str:
     return {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(tag) or vr.decode() or "OW"
 
 
-def _explicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
+def _explicit_run(buffer: Whole, position: int, end: int, values: dict[int, bytes]) -> int:
     """Take ordinary elements into `values`; returns where the first other one starts.
 
     One tight loop over what nearly all elements of nearly all files are: known VR, value
     at hand. Everything else is left to `_element`, which looks more closely.
     """
     unpack, unpack_long, last = EXPLICIT_HEAD.unpack_from, LONG_LENGTH.unpack_from, end - 12
+    short_vrs, long_vrs, most, pixels = _SHORT_VRS, LONG_VRS, BULK_BYTES, _PIXEL_GROUP
     while position <= last:
         group, number, vr, length = unpack(buffer, position)
         offset = position + 8
-        if vr not in _SHORT_VRS:
-            if vr not in LONG_VRS:
+        if vr not in short_vrs:
+            if vr not in long_vrs:
                 return position
             length, offset = unpack_long(buffer, offset)[0], offset + 4
         following = offset + length
-        if length > BULK_BYTES or group >= _PIXEL_GROUP or following > end:
+        if length > most or group >= pixels or following > end:
             return position
         if vr != b"SQ":
-            values[group << 16 | number] = bytes(buffer[offset:following])
+            values[group << 16 | number] = buffer[offset:following]
         position = following
     return position
 
 
-def _implicit_run(buffer: Buffer, position: int, end: int, values: dict[int, bytes]) -> int:
+def _implicit_run(buffer: Whole, position: int, end: int, values: dict[int, bytes]) -> int:
     """The same for implicit VR, where a length is all there is to see."""
     unpack, last = IMPLICIT_HEAD.unpack_from, end - 8
+    most, pixels = BULK_BYTES, _PIXEL_GROUP
     while position <= last:
         group, number, length = unpack(buffer, position)
         following = position + 8 + length
-        if length > BULK_BYTES or group >= _PIXEL_GROUP or following > end:
+        if length > most or group >= pixels or following > end:
             return position
-        values[group << 16 | number] = bytes(buffer[position + 8 : following])
+        values[group << 16 | number] = buffer[position + 8 : following]
         position = following
     return position
 
@@ -268,7 +270,7 @@ def _emptied(element: Element) -> bytes:
     return EXPLICIT_HEAD.pack(group, number, element.vr, 0) + LONG_LENGTH.pack(0)
 
 
-def _read_deflated(buffer: Buffer, header: Header) -> Header:
+def _read_deflated(buffer: Whole, header: Header) -> Header:
     """Inflate as much as the header needs, never the pixels."""
     for data, whole in inflated_fronts(buffer, header.dataset_offset):
         try:
@@ -287,7 +289,7 @@ def _read_deflated(buffer: Buffer, header: Header) -> Header:
     return found
 
 
-def _read_with_pydicom(buffer: Buffer, *, cut_off: bool = False) -> Header:
+def _read_with_pydicom(buffer: Whole, *, cut_off: bool = False) -> Header:
     """The second opinion: slower, and reading more kinds of wrong.
 
     `cut_off`: the walk came to the end within a value. pydicom says nothing of that; it may
@@ -303,7 +305,7 @@ def _read_with_pydicom(buffer: Buffer, *, cut_off: bool = False) -> Header:
     return header
 
 
-def _second_opinion(buffer: Buffer) -> tuple[Header, bool]:
+def _second_opinion(buffer: Whole) -> tuple[Header, bool]:
     """The header, and whether the data set is in the VR form of its transfer syntax."""
     stream = io.BytesIO(buffer)
     dataset = dcmread(stream, stop_before_pixels=True, force=True)
@@ -320,12 +322,12 @@ def _second_opinion(buffer: Buffer) -> tuple[Header, bool]:
     header.pixels = _pixels_at(buffer, stopped, dataset)
     if header.pixels:
         header.pixel_vr = _pixel_vr(header.pixels.tag, header.pixels.vr)
-    elif bytes(buffer[stopped : stopped + 4]) == _BIG_PIXELS:
-        header.pixel_vr = _pixel_vr(0x7FE00010, bytes(buffer[stopped + 4 : stopped + 6]))
+    elif buffer[stopped : stopped + 4] == _BIG_PIXELS:
+        header.pixel_vr = _pixel_vr(0x7FE00010, buffer[stopped + 4 : stopped + 6])
     return header, dataset.original_encoding[0] == (syntax == IMPLICIT_LITTLE)
 
 
-def _behind_meta(buffer: Buffer) -> int:
+def _behind_meta(buffer: Whole) -> int:
     """Where the data set starts, as far as the walk can tell."""
     try:
         return _read_meta(buffer).dataset_offset
@@ -333,7 +335,7 @@ def _behind_meta(buffer: Buffer) -> int:
         return _PREAMBLE + 4
 
 
-def _pixels_at(buffer: Buffer, position: int, dataset: Dataset) -> Element | None:
+def _pixels_at(buffer: Whole, position: int, dataset: Dataset) -> Element | None:
     """The pixel data element where pydicom stopped, in whichever VR form fits."""
     _, little = dataset.original_encoding
     if not little or position + 12 > len(buffer):

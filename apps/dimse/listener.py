@@ -34,6 +34,7 @@ class Listener:
     """Listens from its making on, and may then be forked; each fork serves on its own.
 
     A port of 0 takes a free one, None none at all. Raises OSError if one is taken.
+    `on_start` is done by each fork, in a thread beside those that accept.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Listener:
         *,
         tls_port: int | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = limits
+        self._on_start = on_start
         self.slots = Slots(limits)
         self.doors = [
             Door(host, number, encrypted=encrypted)
@@ -68,7 +71,7 @@ class Listener:
         """Accept until `stop` is called or `is_over`, then let the associations end."""
         self.slots.enter()
         threads = [threading.Thread(target=self._accept, args=(door,)) for door in self.doors]
-        for thread in threads:
+        for thread in (*threads, threading.Thread(target=self._on_start, daemon=True)):
             thread.start()
         # Not accepting itself, the main thread is free for signals.
         while not self._stopping and not is_over():

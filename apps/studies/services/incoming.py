@@ -16,7 +16,7 @@ from typing import Any
 import zstandard
 
 from apps.dicom.dates import parse_date, parse_time
-from apps.dicom.deflated import Buffer
+from apps.dicom.deflated import Whole
 from apps.dicom.frames import frame_table, is_cut_off
 from apps.dicom.header import Header, UnreadableError, read_header
 from apps.dicom.sop_classes import is_storable
@@ -69,7 +69,7 @@ def read_incoming(path: Path) -> Incoming:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Buffer]:
+def opened(path: Path) -> Iterator[Whole]:
     """The bytes of a file: read if small, mapped if large."""
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -80,13 +80,13 @@ def opened(path: Path) -> Iterator[Buffer]:
             yield mapped
 
 
-def content_digest(buffer: Buffer, offset: int) -> str:
+def content_digest(buffer: Whole, offset: int) -> str:
     """SHA-256 of the data set alone: the same for two senders of the same object."""
     with memoryview(buffer) as view:
         return hashlib.sha256(view[offset:]).hexdigest()
 
 
-def _is_harmless(buffer: Buffer) -> bool:
+def _is_harmless(buffer: Whole) -> bool:
     """A preamble can make an image an executable (CVE-2019-11687); only TIFF's is of use."""
     preamble = buffer[:128]
     return preamble == _EMPTY or preamble[:4] in _TIFF or buffer[128:132] != b"DICM"
@@ -123,7 +123,7 @@ def _flaws(header: Header) -> Iterator[Flaw]:
         yield Flaw.CONTRADICTION
 
 
-def _incoming(path: Path, buffer: Buffer, header: Header, digest: str) -> Incoming:
+def _incoming(path: Path, buffer: Whole, header: Header, digest: str) -> Incoming:
     sop_instance_uid = header.text(0x00080018)
     study, series = header.text(0x0020000D), header.text(0x0020000E)
     return Incoming(
@@ -204,7 +204,7 @@ def _header_of(character_set: str, tags: tuple[int, ...], raw: tuple[bytes, ...]
     return Header("", "", 0, {**values, 0x00080005: character_set.encode("ascii", "replace")})
 
 
-def _instance_columns(buffer: Buffer, header: Header) -> dict[str, Any]:
+def _instance_columns(buffer: Whole, header: Header) -> dict[str, Any]:
     return {
         "sop_class_uid": header.text(0x00080016),
         "transfer_syntax_uid": header.transfer_syntax_uid[:64],

@@ -12,7 +12,7 @@ from pydicom.filewriter import write_file_meta_info
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.amending import Amendment, Change, amend
-from apps.dicom.deflated import Buffer
+from apps.dicom.deflated import Whole
 from apps.dicom.header import Header, explicit, read_header
 from apps.dicom.uids import derived_uid
 from apps.studies.models import Conflict
@@ -86,7 +86,7 @@ def _renamed(conflict: Conflict) -> Iterator[bytes]:
         yield from _pieces(conflict, whole)
 
 
-def _pieces(conflict: Conflict, whole: Buffer) -> Iterator[bytes]:
+def _pieces(conflict: Conflict, whole: Whole) -> Iterator[bytes]:
     header = read_header(whole)
     changes = _new_uids(conflict, header)
     amendment = Amendment(changes, timezone.now(), "COERCE", conflict.source)

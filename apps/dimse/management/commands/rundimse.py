@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.dimse import tls
 from apps.dimse.listener import Listener
 from apps.dimse.processes import Processes
+from apps.dimse.rehearsal import rehearse
 from apps.dimse.slots import MAX_PROCESSES
 from apps.studies.tasks import warm_up
 
@@ -57,7 +58,7 @@ def _listener(host: str, port: int | None, tls_port: int | None) -> Listener:
     try:
         if tls_port is not None:
             tls.check_settings()
-        return Listener(host, port, tls_port=tls_port)
+        return Listener(host, port, tls_port=tls_port, on_start=rehearse)
     except tls.TLSSettingsError as error:
         raise CommandError(f"The DICOM TLS port cannot be opened: {error}.") from None
     except OSError as error:
