@@ -31,10 +31,7 @@ CHAPTERS = {
     "find": Chapter(
         "C-FIND",
         "The same 10,000 studies on both sides; the time is that of the whole findscu process, "
-        "its start and the release included. It is given a short data dictionary, the groups of "
-        "commands and of queries: reading all of DCMTK's takes most of such a call, whoever "
-        "answers. "
-        "An answer too many or too few fails the case.",
+        "its start and the release included. An answer too many or too few fails the case.",
     ),
     "retrieve": Chapter(
         "C-MOVE and C-GET",
@@ -103,8 +100,10 @@ minutes, without touching this page.
   is used, keeps its own durability (`fsync`, `synchronous_commit`).
 - Both sync a file before they answer success.
 - Clients of DICOM are the tools of DCMTK. `TCP_NODELAY=1` is set for them and for Orthanc, which
-  is what suits Orthanc best; cells without it are marked "Nagle". Clients of DICOMweb are one
-  small program over kept connections, the same for both.
+  is what suits Orthanc best; cells without it are marked "Nagle". They are given a short
+  data dictionary, the groups of commands and of queries: reading all of DCMTK's takes most of the time of a
+  findscu, whoever answers. Clients of DICOMweb are one small program over kept connections, the
+  same for both.
 - Cells are interleaved, and the order is swapped each round. The ratio is the median of the
   ratios of each round, its range is beside it; above 1 openpacs is ahead. CPU is the server's,
   all its processes together, in milliseconds per instance.
