@@ -100,10 +100,10 @@ minutes, without touching this page.
   is used, keeps its own durability (`fsync`, `synchronous_commit`).
 - Both sync a file before they answer success.
 - Clients of DICOM are the tools of DCMTK. `TCP_NODELAY=1` is set for them and for Orthanc, which
-  is what suits Orthanc best; cells without it are marked "Nagle". They are given a short
-  data dictionary, the groups of commands and of queries: reading all of DCMTK's takes most of the time of a
-  findscu, whoever answers. Clients of DICOMweb are one small program over kept connections, the
-  same for both.
+  is what suits Orthanc best; cells without it are marked "Nagle". They are given a short data
+  dictionary, the groups of commands and of queries: reading all of DCMTK's takes most of the
+  time of a findscu, whoever answers. Clients of DICOMweb are one small program over kept
+  connections, the same for both.
 - Cells are interleaved, and the order is swapped each round. The ratio is the median of the
   ratios of each round, its range is beside it; above 1 openpacs is ahead. CPU is the server's,
   all its processes together, in milliseconds per instance.
