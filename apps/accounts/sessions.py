@@ -51,12 +51,16 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         """The session's values, empty where there is none."""
-        owner = _owners.get(self.session_key or "")
-        rows = _rows(self.session_key, owner) if owner else []
-        if not rows:
-            return self._load_first()
+        rows = session_rows(self.session_key)
+        return self._taken_from(rows) if rows else self._load_first()
+
+    def take(self, rows: list[tuple[Any, ...]]) -> None:
+        """Load from rows that `session_rows` gave for this key."""
+        self._session_cache = self._taken_from(rows)
+
+    def _taken_from(self, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
         data: dict[str, Any] = orjson.loads(_decoded(rows[0][0]))
-        if data.get(SESSION_KEY) == str(owner):
+        if data.get(SESSION_KEY) == str(_owners.get(self.session_key or "")):
             self.person = _user(rows)
         return data
 
@@ -84,8 +88,14 @@ def person_of(session: SessionBase) -> User | None:
     return None
 
 
-def _rows(key: str | None, owner: int) -> list[tuple[Any, ...]]:
-    """One row for each role held, one where none is; none for a session that has ended."""
+def session_rows(key: str | None) -> list[tuple[Any, ...]]:
+    """A session and its user: a row for each role held, one where none is.
+
+    None where the session has ended, or its user's number is not known yet.
+    """
+    owner = _owners.get(key or "")
+    if owner is None:
+        return []
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(_WITH_USER, [owner, key, now])

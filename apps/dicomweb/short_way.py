@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from django.http import parse_cookie
 
 from apps.accounts.middleware import SEEN_EVERY, session_has_ended
-from apps.accounts.models import User
 from apps.accounts.policy import Action, Noun, can, sees_all
-from apps.accounts.sessions import SessionStore, person_of
+from apps.accounts.sessions import SessionStore, person_of, session_rows
 from apps.dicomweb.caching import etag_of
 from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.multipart import AT_ONCE, bare, multipart
@@ -30,7 +29,7 @@ from apps.dicomweb.prepared import one_frame
 from apps.studies.models import Instance
 
 SECONDS = 60.0  # for which Django's answer holds as a pattern
-KNOWN = 2000  # patterns
+KNOWN = 2000  # patterns, sessions
 _FRAME = re.compile(
     r"/dicom-web/studies/([0-9.]{1,64})/series/([0-9.]{1,64})/instances/([0-9.]{1,64})"
     r"/frames/([1-9][0-9]{0,8})"
@@ -107,30 +106,53 @@ def _asker(environ: Environ, asked: Asked) -> Asker:
 
 
 def _found(asked: Asked) -> tuple[Headers, list[bytes]] | None:
-    """Headers and body of the answer; None where Django has to say what is wrong, or unusual."""
-    close_old_connections()
+    """Headers and body of the answer; None where Django has to say what is wrong, or unusual.
+
+    It also looks after connections that broke.
+    """
     try:
-        return _answer(asked) if _may_look(_person(asked.cookies)) else None
+        return _answer(asked) if _may_look(asked.cookies) else None
     except (DatabaseError, OSError, NotAcceptableError):
         return None
 
 
-def _person(cookies: str) -> User | None:
-    """Who is signed in and was seen lately, so that nothing is to be written of it."""
+class _Judged(NamedTuple):
+    rows: list[tuple[Any, ...]]
+    session: SessionStore
+    may: bool
+
+
+# What was made of the rows of a session; rows that are the same say the same.
+_judged: dict[str, _Judged] = {}
+
+
+def _may_look(cookies: str) -> bool:
+    """Is somebody signed in who may, and was seen lately, so that nothing is to be written?"""
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    rows = session_rows(key)
+    if key is None or not rows:
+        return False
+    judged = _judged.get(key)
+    if judged is None or judged.rows != rows:
+        judged = _judge(key, rows)
+    lately = time.time() - judged.session.get("seen", 0) < SEEN_EVERY
+    return judged.may and lately and not session_has_ended(judged.session)
+
+
+def _judge(key: str, rows: list[tuple[Any, ...]]) -> _Judged:
     session = SessionStore(key)
-    person = person_of(session) if key else None
-    lately = time.time() - session.get("seen", 0) < SEEN_EVERY
-    return person if lately and not session_has_ended(session) else None
-
-
-def _may_look(person: User | None) -> bool:
-    return (
+    session.take(rows)
+    person = person_of(session)
+    may = (
         person is not None
         and not person.must_change_password
         and can(person, Action.VIEW, Noun.STUDY)
         and sees_all(person, Instance)
     )
+    if len(_judged) >= KNOWN:
+        _judged.clear()
+    _judged[key] = _Judged(rows, session, may)
+    return _judged[key]
 
 
 def _answer(asked: Asked) -> tuple[Headers, list[bytes]] | None:

@@ -64,12 +64,11 @@ class Door:
 
 
 @pytest.fixture(autouse=True)
-def _one_connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _one_connection() -> Iterator[None]:
     """That of the test stays open, as Django's own test client keeps it."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
-    monkeypatch.setattr(short_way, "close_old_connections", lambda: None)
     yield
     for signal in signals:
         signal.connect(close_old_connections)
