@@ -14,6 +14,8 @@ from apps.accounts.navigation import ENTRIES, FIRST_PAGES
 from apps.accounts.policy import Action, Noun, can, noun_of
 from tests.factories import make_user
 
+pytestmark = pytest.mark.alike
+
 PROGRAMS = ("dicom-web/", "wado", "api/")
 
 

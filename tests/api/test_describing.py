@@ -10,7 +10,7 @@ from apps.api.operations import TITLES
 from apps.api.views.describing import METHODS, schema_document
 from tests.api.conftest import Script
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 OPERATIONS = [
     (path, method, item[method])
     for path, item in schema_document()["paths"].items()

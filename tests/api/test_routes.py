@@ -22,7 +22,7 @@ from apps.studies.spool import Spool
 from tests.api.conftest import Script, script, token_of
 from tests.api.world import make_many, make_stranger, make_world, user_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 V, C, E, X = Action.VIEW, Action.CREATE, Action.CHANGE, Action.EXPORT
 D = Action.DELETE
 

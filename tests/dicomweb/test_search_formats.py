@@ -17,7 +17,7 @@ from apps.dicomweb import queries
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 STUDIES = "/dicom-web/studies"
 XML = 'multipart/related; type="application/dicom+xml"'
 WADL = "{http://wadl.dev.java.net/2009/02}"

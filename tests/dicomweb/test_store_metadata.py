@@ -24,7 +24,7 @@ from apps.studies.spool import Spool
 from apps.studies.storage import stored_files
 from tests.dicom.objects import ct_image
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 PIXEL_ATTRIBUTES = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "PixelData"),

@@ -24,6 +24,8 @@ from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Start
 from tests.dimse.pdus import associate_rq
 
+pytestmark = pytest.mark.alike
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 Connect = Callable[[Listener], socket.socket]
