@@ -72,7 +72,8 @@ def write_value(field: Field, value: Any) -> Any:
     if field.choices and isinstance(value, int):
         return _choice_names(field)[value]
     if isinstance(value, dict):
-        return json.dumps(value, indent=1, ensure_ascii=False)
+        # In an order of its own: PostgreSQL keeps none.
+        return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True)
     if isinstance(value, datetime.time):
         return value.isoformat("auto" if value.second else "minutes")
     return value
