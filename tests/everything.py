@@ -1,4 +1,4 @@
-"""All checks and tests, one after the other: `python -m tests.everything [--static]`.
+"""All checks side by side, then all tests: `python -m tests.everything [--static]`.
 
 Every check runs even when an earlier one failed, so that one run shows all there is to
 mend; the exit code is 0 only if all passed.

@@ -91,7 +91,7 @@ def person_of(session: SessionBase) -> User | None:
 def session_rows(key: str | None) -> list[tuple[Any, ...]]:
     """A session and its user: a row for each role held, one where none is.
 
-    None where the session has ended, or its user's number is not known yet.
+    Empty where the session has ended, or its user's number is not known yet.
     """
     owner = _owners.get(key or "")
     if owner is None:

@@ -149,10 +149,11 @@ def _judge(key: str, rows: list[tuple[Any, ...]]) -> _Judged:
         and can(person, Action.VIEW, Noun.STUDY)
         and sees_all(person, Instance)
     )
+    judged = _Judged(rows, session, may)
     if len(_judged) >= KNOWN:
         _judged.clear()
-    _judged[key] = _Judged(rows, session, may)
-    return _judged[key]
+    _judged[key] = judged
+    return judged
 
 
 def _answer(asked: Asked) -> tuple[Headers, list[bytes]] | None:
