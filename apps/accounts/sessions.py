@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
+from apps.accounts.straight import Ask, Rows, ask
 
 SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 KNOWN = 10_000  # sessions whose user's number is remembered
@@ -54,11 +55,11 @@ class SessionStore(db.SessionStore):
         rows = session_rows(self.session_key)
         return self._taken_from(rows) if rows else self._load_first()
 
-    def take(self, rows: list[tuple[Any, ...]]) -> None:
+    def take(self, rows: Rows) -> None:
         """Load from rows that `session_rows` gave for this key."""
         self._session_cache = self._taken_from(rows)
 
-    def _taken_from(self, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    def _taken_from(self, rows: Rows) -> dict[str, Any]:
         data: dict[str, Any] = orjson.loads(_decoded(rows[0][0]))
         if data.get(SESSION_KEY) == str(_owners.get(self.session_key or "")):
             self.person = _user(rows)
@@ -88,7 +89,7 @@ def person_of(session: SessionBase) -> User | None:
     return None
 
 
-def session_rows(key: str | None) -> list[tuple[Any, ...]]:
+def session_rows(key: str | None, ask: Ask = ask) -> Rows:
     """A session and its user: a row for each role held, one where none is.
 
     Empty where the session has ended, or its user's number is not known yet.
@@ -97,13 +98,10 @@ def session_rows(key: str | None) -> list[tuple[Any, ...]]:
     if owner is None:
         return []
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute(_WITH_USER, [owner, key, now])
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+    return ask(_WITH_USER, [owner, key, now])
 
 
-def _user(rows: list[tuple[Any, ...]]) -> User:
+def _user(rows: Rows) -> User:
     found = zip(_FIELDS, _PLACES, strict=True)
     values = [field.to_python(rows[0][place]) for field, place in found]
     user = User.from_db(connection.alias, _LOADED, values)

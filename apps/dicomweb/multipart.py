@@ -1,5 +1,6 @@
 """Answers of one part or of many: multipart/related (RFC 2387), ranges of one (RFC 9110 14)."""
 
+import io
 import itertools
 import re
 import secrets
@@ -21,22 +22,40 @@ class Body:
 
     content_type: str
     length: int | None
-    chunks: Iterable[bytes]
+    pieces: Iterable[bytes | Part]
+
+    def chunks(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, Part):
+                yield from piece.chunks()
+            else:
+                yield piece
+
+    def whole(self) -> bytes:
+        """All of it, of known length: each piece is read to where it stays, and not copied."""
+        made = io.BytesIO()
+        made.seek(max((self.length or 0) - 1, 0))
+        made.write(b"\0" if self.length else b"")
+        with made.getbuffer() as room:
+            at = 0
+            for piece in self.pieces:
+                at = _put(piece, room, at)
+        return made.getvalue()
 
 
 def bare_response(request: HttpRequest, part: Part, etag: str = "") -> HttpResponseBase:
     """One part as the whole answer, or the range of it that was asked for."""
     if part.length is None:
-        return StreamingHttpResponse(part.chunks(), content_type=part.content_type)
+        return _answer(bare(part))
     asked = _asked_range(request, part.length, etag)
     if asked is None:
-        response = _whole(part.read(0, part.length), part.length, part.content_type)
+        response = _answer(bare(part))
     elif asked[0] >= asked[1]:
         response = HttpResponse(status=416)
         response["Content-Range"] = f"bytes */{part.length}"
     else:
         start, end = asked
-        response = _whole(part.read(start, end), end - start, part.content_type)
+        response = _answer(Body(part.content_type, end - start, part.read(start, end)))
         response.status_code = 206
         response["Content-Range"] = f"bytes {start}-{end - 1}/{part.length}"
     response["Accept-Ranges"] = "bytes"
@@ -45,35 +64,30 @@ def bare_response(request: HttpRequest, part: Part, etag: str = "") -> HttpRespo
 
 def multipart_response(media_type: str, parts: Sequence[Part]) -> HttpResponseBase:
     """Parts one after the other, each read when its turn comes; the length is told if known."""
-    made = multipart(media_type, parts)
-    if made.length is None:
-        return StreamingHttpResponse(made.chunks, content_type=made.content_type)
-    return _whole(made.chunks, made.length, made.content_type)
+    return _answer(multipart(media_type, parts))
 
 
 def multipart(media_type: str, parts: Sequence[Part]) -> Body:
     """The body of such an answer."""
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    chunks = _body(boundary, parts)
-    lengths = [part.length for part in parts]
-    if None in lengths:
-        return Body(content_type, None, chunks)
-    heads = sum(len(_head(boundary, part)) + 2 for part in parts)
-    length = heads + sum(one or 0 for one in lengths) + len(_tail(boundary))
-    return Body(content_type, length, chunks)
+    pieces = list(_pieces(boundary, parts))
+    lengths = [one.length if isinstance(one, Part) else len(one) for one in pieces]
+    known = None if None in lengths else sum(one or 0 for one in lengths)
+    return Body(content_type, known, pieces)
 
 
 def bare(part: Part) -> Body:
     """One part as the whole body."""
-    return Body(part.content_type, part.length, part.chunks())
+    return Body(part.content_type, part.length, [part])
 
 
 def multipart_stream(media_type: str, parts: Iterable[Part]) -> StreamingHttpResponse:
     """The same for parts that are made one after the other."""
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    return StreamingHttpResponse(_body(boundary, parts), content_type=content_type)
+    chunks = Body(content_type, None, _pieces(boundary, parts)).chunks()
+    return StreamingHttpResponse(chunks, content_type=content_type)
 
 
 def streamed(chunks: Iterable[bytes], content_type: str) -> HttpResponseBase:
@@ -88,14 +102,24 @@ def streamed(chunks: Iterable[bytes], content_type: str) -> HttpResponseBase:
     return HttpResponse(b"".join(held), content_type=content_type)
 
 
-def _whole(chunks: Iterable[bytes], length: int, content_type: str) -> HttpResponseBase:
+def _answer(body: Body) -> HttpResponseBase:
     response: HttpResponseBase
-    if length <= AT_ONCE:
-        response = HttpResponse(b"".join(chunks), content_type=content_type)
+    if body.length is None or body.length > AT_ONCE:
+        response = StreamingHttpResponse(body.chunks(), content_type=body.content_type)
     else:
-        response = StreamingHttpResponse(chunks, content_type=content_type)
-    response["Content-Length"] = str(length)
+        response = HttpResponse(body.whole(), content_type=body.content_type)
+    if body.length is not None:
+        response["Content-Length"] = str(body.length)
     return response
+
+
+def _put(piece: bytes | Part, room: memoryview, at: int) -> int:
+    """Put a piece where it belongs; where the next one does."""
+    if isinstance(piece, bytes):
+        room[at : (end := at + len(piece))] = piece
+    else:
+        piece.fill(room[at : (end := at + (piece.length or 0))])
+    return end
 
 
 def _head(boundary: str, part: Part) -> bytes:
@@ -105,10 +129,10 @@ def _head(boundary: str, part: Part) -> bytes:
     return f"--{boundary}\r\n{kind}{length}{location}\r\n".encode()
 
 
-def _body(boundary: str, parts: Iterable[Part]) -> Iterator[bytes]:
+def _pieces(boundary: str, parts: Iterable[Part]) -> Iterator[bytes | Part]:
     for part in parts:
         yield _head(boundary, part)
-        yield from part.chunks()
+        yield part
         yield b"\r\n"
     yield _tail(boundary)
 

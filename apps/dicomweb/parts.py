@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
-from apps.studies.storage import stored_files
+from apps.studies.storage import check_length, stored_files
 
 CHUNK = 1 << 20
 Read = Callable[[int, int], Iterable[bytes]]  # from an offset on to another, chunk by chunk
@@ -21,9 +22,19 @@ class Part:
     length: int | None
     read: Read
     location: str = ""
+    read_into: Callable[[memoryview], object] | None = None  # all of it, where it can be so
 
     def chunks(self) -> Iterable[bytes]:
         return self.read(0, self.length or 0)
+
+    def fill(self, room: memoryview) -> None:
+        """Put all of it there, as long as `length` says; raises OSError."""
+        if self.read_into:
+            self.read_into(room)
+        else:
+            whole = b"".join(self.chunks())
+            check_length(len(whole), len(room))
+            room[:] = whole
 
 
 def held_part(data: bytes, content_type: str, location: str = "") -> Part:
@@ -34,7 +45,8 @@ def held_part(data: bytes, content_type: str, location: str = "") -> Part:
 def stored_part(name: str, spans: list[int], content_type: str, location: str = "") -> Part:
     """Ranges of a stored file: offset, length, and again for each further one."""
     length = sum(spans[1::2])
-    return Part(content_type, length, lambda start, end: _read(name, spans, start, end), location)
+    whole = partial(stored_files().read_into, name, spans[0]) if len(spans) == 2 else None
+    return Part(content_type, length, partial(_read, name, spans), location, whole)
 
 
 def streamed_part(

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import Func, Value
 
+from apps.accounts.straight import Ask, ask
 from apps.studies.models import Instance, Series, Study
 from apps.studies.services.statements import Statement, certain, compiled, marker
 
@@ -30,11 +31,11 @@ class ItemOf(Func):
 
 
 def one_frame(
-    study: str, series: str, instance: str, number: int
+    study: str, series: str, instance: str, number: int, ask: Ask = ask
 ) -> tuple[Instance, list[int] | None] | None:
     """An answerable instance and where its frame (counted from 1) is; None where there is none."""
     index = str(max(number - 1, 0))
-    for *columns, place in _frame().rows((study, series, instance, index)):
+    for *columns, place in _frame().rows((study, series, instance, index), ask):
         return Instance.from_db(connection.alias, _INSTANCE, columns), place
     return None
 

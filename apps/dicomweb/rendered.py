@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest
 
@@ -93,7 +93,7 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
         return [_video_part(row, kind)]
     if form == Form.PDF:
         part = bulk_part(row, _DOCUMENT)
-        return [Part(PDF, part.length, part.read)]
+        return [replace(part, content_type=PDF, location="")]
     if form in _DOCUMENTS:
         return [_document_part(row, form, options)]
     if kind == MP4 or (kind == GIF and len(target.as_film) > 1):

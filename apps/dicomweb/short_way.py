@@ -20,6 +20,7 @@ from django.http import parse_cookie
 from apps.accounts.middleware import SEEN_EVERY, session_has_ended
 from apps.accounts.policy import Action, Noun, can, sees_all
 from apps.accounts.sessions import SessionStore, person_of, session_rows
+from apps.accounts.straight import ask_straight
 from apps.dicomweb.caching import etag_of
 from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.multipart import AT_ONCE, bare, multipart
@@ -129,7 +130,7 @@ _judged: dict[str, _Judged] = {}
 def _may_look(cookies: str) -> bool:
     """Is somebody signed in who may, and was seen lately, so that nothing is to be written?"""
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-    rows = session_rows(key)
+    rows = session_rows(key, ask_straight)
     if key is None or not rows:
         return False
     judged = _judged.get(key)
@@ -158,7 +159,8 @@ def _judge(key: str, rows: list[tuple[Any, ...]]) -> _Judged:
 
 def _answer(asked: Asked) -> tuple[Headers, list[bytes]] | None:
     number = int(asked.frame)
-    row, place = one_frame(asked.study, asked.series, asked.instance, number) or (None, None)
+    place_of = one_frame(asked.study, asked.series, asked.instance, number, ask_straight)
+    row, place = place_of or (None, None)
     if row is None or place is None or row.rows is None or number > row.frames:
         return None
     choice = frames_choice(ranges_of(asked.accept), row.transfer_syntax_uid, single=True)
@@ -173,4 +175,4 @@ def _answer(asked: Asked) -> tuple[Headers, list[bytes]] | None:
         ("Content-Length", str(made.length)),
         ("ETag", etag_of(row.sha256, asked.frame, choice)),
     ]
-    return headers, list(made.chunks)
+    return headers, [made.whole()]

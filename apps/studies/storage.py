@@ -41,6 +41,9 @@ class DicomStorage(Protocol):
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Part of a file; raises OSError where it is shorter than that."""
 
+    def read_into(self, name: str, offset: int, room: memoryview) -> None:
+        """Fill `room` with part of a file; raises OSError where it is shorter than that."""
+
     def size(self, name: str) -> int:
         """Length of a file in bytes; raises OSError where there is none."""
 
@@ -72,7 +75,8 @@ class FolderStorage(FileSystemStorage):
             sync_folder(Path(self._place(folder)))
 
     def _place(self, name: str) -> str:
-        # `path` looks for ways out of the folder, for longer than a link takes; names are ours.
+        # `path` looks for ways out of the folder, for longer than a link or a frame takes; names
+        # are ours.
         return f"{self.location}/{name}"
 
     def _adopt_otherwise(self, source: Path, name: str) -> None:
@@ -86,9 +90,16 @@ class FolderStorage(FileSystemStorage):
             self.adopt(source, name)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(self._place(name), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return _whole(os.pread(handle, length, offset), length)
+        finally:
+            os.close(handle)
+
+    def read_into(self, name: str, offset: int, room: memoryview) -> None:
+        handle = os.open(self._place(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            check_length(os.preadv(handle, [room], offset), len(room))
         finally:
             os.close(handle)
 
@@ -143,6 +154,9 @@ class BucketStorage(S3Storage):
         except Exception as error:
             raise StorageError(f"download failed ({type(error).__name__})") from error
         return _whole(data, length)
+
+    def read_into(self, name: str, offset: int, room: memoryview) -> None:
+        room[:] = self.read(name, offset, len(room))
 
     def size(self, name: str) -> int:
         try:
@@ -211,7 +225,12 @@ def _copy_synced(source: Path, target: Path) -> None:
     partial.rename(target)
 
 
+def check_length(read: int, length: int) -> None:
+    """Raise StorageError where not all was read that should be there (bytes)."""
+    if read != length:
+        raise StorageError(f"{read} bytes where {length} should be")
+
+
 def _whole(data: bytes, length: int) -> bytes:
-    if len(data) != length:
-        raise StorageError(f"{len(data)} bytes where {length} should be")
+    check_length(len(data), length)
     return data

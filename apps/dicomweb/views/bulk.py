@@ -1,6 +1,7 @@
 """WADO-RS: bulk data, one value or all of them (PS3.18 10.4.1.1.5)."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -34,7 +35,7 @@ def retrieve_bulk_data(
     part = bulk_part(row, path)
     kinds = [part.content_type, OCTETS] if part.content_type != OCTETS else [OCTETS]
     choice = choose(request, kinds, single=True)
-    typed = Part(choice.media_type, part.length, part.read)
+    typed = replace(part, content_type=choice.media_type, location="")
     etag = etag_of(row.sha256, path, choice)
 
     def answer() -> HttpResponseBase:

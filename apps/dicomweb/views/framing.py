@@ -1,6 +1,7 @@
 """WADO-RS: frames, and pixel data as a whole (PS3.18 10.4.1.1.4 and 10.4.1.1.6)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
@@ -110,7 +111,7 @@ def _every_part(rows: "QuerySet[Instance]", choices: dict[str, Choice]) -> Itera
         uids = (series.study.study_instance_uid, series.series_instance_uid, row.sop_instance_uid)
         for part in _pixel_parts(row, choices[row.transfer_syntax_uid]):
             location = f"{instance_address(address, *uids)}/pixeldata"
-            yield Part(part.content_type, part.length, part.read, location)
+            yield replace(part, location=location)
 
 
 def _pixel_parts(row: Instance, choice: Choice) -> list[Part]:

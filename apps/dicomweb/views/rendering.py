@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
@@ -141,7 +142,7 @@ def _every_part(rows: "QuerySet[Instance]", options: RenderOptions) -> Iterator[
             log.warning("Left out of a rendered answer: %s (%s)", row.sop_instance_uid, error)
             continue
         location = f"{instance_address(address, *uids)}/rendered"
-        yield from (Part(one.content_type, one.length, one.read, location) for one in made)
+        yield from (replace(one, location=location) for one in made)
 
 
 def _parts_of(target: Target, options: RenderOptions) -> list[Part]:

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from apps.accounts.straight import Ask, Rows, ask
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -20,14 +22,12 @@ class Statement:
     places: tuple[tuple[int, int], ...]
     converters: dict[int, tuple[list[Any], Any]]
 
-    def rows(self, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    def rows(self, values: Sequence[str], ask: Ask = ask) -> Rows:
         """The rows for these values, as `values_list` gives them."""
         parameters = list(self.parameters)
         for place, number in self.places:
             parameters[place] = values[number]
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+        found = ask(self.sql, parameters)
         return [self._converted(row) for row in found] if self.converters else found
 
     def _converted(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
