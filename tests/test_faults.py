@@ -110,7 +110,7 @@ def step_of(call: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("call", "error"), [("fsync", "EIO"), ("write", "ENOSPC"), ("rename", "EIO")]
+    ("call", "error"), [("fsync", "EIO"), ("writev", "ENOSPC"), ("rename", "EIO")]
 )
 def test_a_failing_disk_is_never_answered_with_success(call: str, error: str, strace: str) -> None:
     inject = f"inject={call}:error={error}:when=11..20"

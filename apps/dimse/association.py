@@ -64,6 +64,7 @@ class Association:
         self.put_off: list[Callable[[], None]] = []  # until the peer need not wait for it
         self.max_pdu = max_pdu
         self._between = True
+        self._holding = False
         self._fragments = self._read_fragments()
         self._current: Request | None = None
         self._last_message_id = 0
@@ -120,6 +121,11 @@ class Association:
     def next_fragment(self) -> Fragment:
         return next(self._fragments)
 
+    def hold(self) -> bool:
+        """Keep fragments valid while the next ones are read; False where there is no room."""
+        self._holding = self.wire.fits()
+        return self._holding
+
     def _take_note(self, message: "Request") -> None:
         """What a peer may say while it waits for an answer of ours."""
         if message.command.field & messages.RESPONSE:
@@ -137,7 +143,7 @@ class Association:
         return self._current
 
     def _read_request(self) -> "Request":
-        self._between = True
+        self._between, self._holding = True, False
         context_id, flags, piece = self.next_fragment()
         self._between = False
         raw = bytearray()
@@ -161,7 +167,7 @@ class Association:
 
     def _read_fragments(self) -> Iterator[Fragment]:
         while True:
-            kind, body = self.wire.read(idle=self._between)
+            kind, body = self.wire.read(idle=self._between, keep=self._holding)
             if kind == wire.ABORT:
                 raise wire.PeerGoneError("aborted by the peer")
             if kind == wire.RELEASE_RQ and self._between:
@@ -197,6 +203,20 @@ class Request:
             self._arriving = not flags & LAST
             yield piece
 
+    def batches(self) -> Iterator[list[memoryview]]:
+        """Pieces of the data set, as many as there is room for at a time.
+
+        Each batch is valid until the next one is asked for.
+        """
+        held: list[memoryview] = []
+        for piece in self.fragments():
+            held.append(piece)
+            if not self.association.hold():
+                yield held
+                held = []
+        if held:
+            yield held
+
     def data_set(self) -> bytes:
         """The whole data set of a request that is not an image; b"" where there is none."""
         raw = bytearray()
@@ -208,7 +228,7 @@ class Request:
 
     def skip(self) -> None:
         """Read over what has not been read of the data set."""
-        for _piece in self.fragments():
+        for _batch in self.batches():
             pass
 
     def respond(self, status: int, data_set: bytes | None = None, **details: Any) -> None:

@@ -14,6 +14,7 @@ P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 0x04, 0x05, 0x06, 0x07
 HEADER = struct.Struct(">BxL")
 TICK_SECONDS = 1  # how often a waiting read looks at its deadline and at the listener
 MOST_PIECES = 1000  # of one system call; Linux takes 1024
+PDUS_HELD = 8
 TIMEVAL = struct.Struct("ll")
 # Acknowledge at once, re-armed after every read: peers that leave Nagle's algorithm on wait
 # for it twice per image, 40 ms each time. Linux only.
@@ -59,7 +60,7 @@ class Connection(Protocol):
 
 
 class Wire:
-    """One connection. A body returned by `read` is valid until the next `read`."""
+    """One connection. A body returned by `read` is valid until the next `read`, unless kept."""
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Wire:
         self._buffer: bytearray | mmap = bytearray(HEADER.size)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # what is read and not used yet
+        self._keep = False
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._set_kernel_timeout(socket.SO_RCVTIMEO, TICK_SECONDS)
@@ -104,16 +106,18 @@ class Wire:
         self._resize(HEADER.size + length)
         self._fill(HEADER.size + length, deadline, idle=True)
         body = bytes(self._view[HEADER.size : HEADER.size + length])
-        # From now on: room for several P-DATA PDUs of the size we announce.
-        self._resize(4 * (HEADER.size + self.limits.max_pdu))
+        # From now on: room for an image as most are, in P-DATA PDUs of the size we announce.
+        self._resize(PDUS_HELD * (HEADER.size + self.limits.max_pdu))
         self._start += HEADER.size + length
         return kind, body
 
-    def read(self, *, idle: bool) -> tuple[int, memoryview]:
+    def read(self, *, idle: bool, keep: bool = False) -> tuple[int, memoryview]:
         """The next PDU: its type and body.
 
         `idle`: between two messages, where the peer may take its time to begin.
+        `keep`: bodies that were read before stay valid too; to be asked for while it `fits`.
         """
+        self._keep = keep
         if self._end - self._start < HEADER.size:
             patience = self.limits.idle_seconds if idle else self.limits.pdu_seconds
             self._fill(1, time.monotonic() + patience, idle=idle)
@@ -125,6 +129,10 @@ class Wire:
         first = self._start + HEADER.size
         self._start = first + length
         return kind, self._view[first : self._start]
+
+    def fits(self) -> bool:
+        """Is there room for one more PDU behind those that are held?"""
+        return len(self._buffer) - self._start >= HEADER.size + self.limits.max_pdu
 
     def has_pdu(self) -> bool:
         """Has the peer sent something that is not read yet? Does not wait."""
@@ -221,7 +229,7 @@ class Wire:
         return count
 
     def _make_room(self, wanted: int) -> None:
-        if self._start == self._end:
+        if self._start == self._end and not self._keep:
             self._start = self._end = 0
         elif self._start + wanted > len(self._buffer):
             held = bytes(self._view[self._start : self._end])

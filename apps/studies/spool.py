@@ -24,6 +24,9 @@ POLL_SECONDS = 0.005
 ABANDONED_SECONDS = 15 * 60  # longer than any transfer may last
 SYNCS = 4  # at once, of the files of a request
 UNLOCKED_SECONDS = 60  # longer than it takes to lock a folder that was made
+MOST_PIECES = 1000  # of one system call; Linux takes 1024
+
+Buffer = bytes | memoryview
 
 
 class Spool:
@@ -38,16 +41,20 @@ class Spool:
         for folder in (self.partial, self.incoming, self.rejected, self.staged):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def write(self, parts: Iterable[bytes | memoryview]) -> Path:
+    def write(self, parts: Iterable[Buffer]) -> Path:
         """Keep one whole PS3.10 file (preamble, meta, data set); returns its path.
 
         When this returns the file survives a power failure: data synced, renamed, folder
         synced, in this order. On any error nothing is left behind and it propagates.
         """
+        return self.write_batches([part] for part in parts)
+
+    def write_batches(self, batches: Iterable[Sequence[Buffer]]) -> Path:
+        """The same for parts that come several at a time, and are written with one call."""
         name = _new_name()
         partial, final = f"{self.partial}/{name}.part", self.incoming / name
         try:
-            _write_synced(partial, parts)
+            _write_synced(partial, batches)
             os.rename(partial, final)  # noqa: PTH104 - no Path made for a name used once
             sync_folder(self.incoming)
         except BaseException:
@@ -88,7 +95,7 @@ class Spool:
     def fail(self, path: Path, reason: str) -> Path:
         """Put a file aside for good, with the reason in plain words; returns where it is."""
         target = self.rejected / path.name
-        _write_synced(_reason_file(target), [reason.encode()])
+        _write_synced(_reason_file(target), [[reason.encode()]])
         path.rename(target)
         sync_folder(self.rejected)
         return target
@@ -155,13 +162,13 @@ class Stage:
         self.folder = folder
         self._spool = spool
 
-    def keep(self, parts: Iterable[bytes | memoryview]) -> Path:
+    def keep(self, parts: Iterable[Buffer]) -> Path:
         """Write one file, to be admitted or forgotten; raises OSError."""
         path = self.folder / _new_name()
-        _write(path, parts)
+        _write(path, ([part] for part in parts))
         return path
 
-    def put_by(self, parts: Iterable[bytes | memoryview]) -> Path:
+    def put_by(self, parts: Iterable[Buffer]) -> Path:
         """Write what is needed for the time of the request only; raises OSError."""
         path = self.folder / secrets.token_hex(8)
         with path.open("wb") as file:
@@ -202,24 +209,31 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _write_synced(path: str | Path, parts: Iterable[bytes | memoryview]) -> None:
-    _write(path, parts, last=os.fsync)
+def _write_synced(path: str | Path, batches: Iterable[Sequence[Buffer]]) -> None:
+    _write(path, batches, last=os.fsync)
 
 
 def _write(
     path: str | Path,
-    parts: Iterable[bytes | memoryview],
+    batches: Iterable[Sequence[Buffer]],
     last: Callable[[int], object] = lambda _handle: None,
 ) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        for part in parts:
-            rest = memoryview(part)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
+        for batch in batches:
+            for start in range(0, len(batch), MOST_PIECES):
+                _write_all(handle, batch[start : start + MOST_PIECES])
         last(handle)
     finally:
         os.close(handle)
+
+
+def _write_all(handle: int, pieces: Sequence[Buffer]) -> None:
+    written = os.writev(handle, pieces)
+    if written < sum(map(len, pieces)):  # a signal, or a disk that is nearly full
+        rest = memoryview(b"".join(pieces))[written:]
+        while rest:
+            rest = rest[os.write(handle, rest) :]
 
 
 def _sync_together(paths: Sequence[Path]) -> None:

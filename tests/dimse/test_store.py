@@ -4,6 +4,7 @@ import errno
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from apps.dimse.listener import Listener
 from apps.studies import spool as spool_module
 from apps.studies.models import Instance
 from apps.studies.spool import Spool
+from apps.studies.storage import stored_files
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Start, Tool, ct_image, wait_for
@@ -138,17 +140,24 @@ def test_dcmtk_stores_with_eight_associations_at_once(
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("size", [4096, 16384, 131072])
 def test_dcmtk_stores_in_every_size_of_pdu(
-    listener: Listener, device: Device, tmp_path: Path, tool: Tool
+    listener: Listener, device: Device, tmp_path: Path, tool: Tool, size: int
 ) -> None:
-    for number, size in enumerate((4096, 16384, 131072)):
-        path = write_image(tmp_path, f"2.25.20{number}")
-        done = tool(
-            "storescu", "-pdu", size, "--max-send-pdu", size,
-            "-aet", "CT1", "-aec", "OPENPACS", "127.0.0.1", listener.port, path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    assert Instance.objects.count() == 3
+    images = [ct_image(f"2.25.20{number}") for number in range(3)]
+    for image in images:
+        image.PixelData = Random(image.SOPInstanceUID).randbytes(1_500_000)  # more than is held
+        dcmwrite(tmp_path / image.SOPInstanceUID, image, enforce_file_format=True)
+    done = tool(
+        "storescu", "-pdu", size, "--max-send-pdu", size, "+sd",
+        "-aet", "CT1", "-aec", "OPENPACS", "127.0.0.1", listener.port, tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    stored = {row.sop_instance_uid: row for row in Instance.objects.all()}
+    assert len(stored) == 3
+    for image in images:
+        with stored_files().open(stored[image.SOPInstanceUID].file_name) as file:
+            assert dcmread(file).PixelData == image.PixelData
 
 
 def test_a_transfer_cut_off_leaves_nothing_behind(

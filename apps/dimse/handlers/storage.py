@@ -1,7 +1,7 @@
 """C-STORE (PS3.4 annex B): bytes from the connection to the spool, success when durable."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from apps.dicom.part10 import ENOUGH, file_meta, leading_uids
 from apps.dicom.uids import LONGEST_SENT, valid_uid
@@ -15,7 +15,6 @@ from apps.studies.tasks import nudge
 COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
-JOINED_BYTES = 32 * 1024  # more is not worth a copy to save a write
 
 
 def store(request: Request) -> None:
@@ -26,7 +25,7 @@ def store(request: Request) -> None:
     if command.sop_class_uid != request.context.abstract_syntax:
         raise MismatchError("SOP class of the command and of the presentation context")
     require_room()
-    path = default_spool().write(_file(request))
+    path = default_spool().write_batches(_file(request))
     association.stored.append(path)
     association.unannounced.append(path.name)
     request.respond(COERCED if coerces(association.device.ae_title) else 0)
@@ -55,42 +54,36 @@ def wait_until_indexed(association: Association) -> None:
         default_spool().wait_until_taken(association.stored, seconds)
 
 
-def _file(request: Request) -> Iterator[bytes | memoryview]:
+def _file(request: Request) -> Iterator[list[bytes | memoryview]]:
     """The PS3.10 file; raises MismatchError when the data set is another object."""
     command = request.command
-    pieces = request.fragments()
-    head = _head(pieces)
-    _check(head, request)
+    batches = request.batches()
+    first = next(batches, [])
+    _check(_head(first), request)
     meta = file_meta(
         sop_class=command.sop_class_uid,
         sop_instance=command.sop_instance_uid,
         transfer_syntax=request.context.transfer_syntax,
         source=request.association.device.ae_title,
     )
-    if len(head) <= JOINED_BYTES:
-        yield b"".join((meta, head))  # one write, for a small object the only one
-    else:
-        yield meta
-        yield head
-    yield from pieces
+    yield [meta, *first]
+    for batch in batches:
+        yield [*batch]
 
 
-def _head(pieces: Iterator[memoryview]) -> bytes | memoryview:
-    """Enough of the data set to see which object it is; valid until the next piece."""
-    first = next(pieces, memoryview(b""))
-    if len(first) >= ENOUGH:
-        return first
-    head = bytearray(first)
+def _head(pieces: Iterable[memoryview]) -> bytes:
+    """Enough of the data set to see which object it is."""
+    head = b""
     for piece in pieces:
-        head += piece
+        head += piece[:ENOUGH]
         if len(head) >= ENOUGH:
             break
-    return bytes(head)
+    return head[:ENOUGH]
 
 
-def _check(head: bytes | memoryview, request: Request) -> None:
+def _check(head: bytes, request: Request) -> None:
     command = request.command
-    found = leading_uids(bytes(head[:ENOUGH]), request.context.transfer_syntax)
+    found = leading_uids(head, request.context.transfer_syntax)
     if found is None:
         raise MismatchError("no SOP Class and Instance UID at the front of the data set")
     if found != (command.sop_class_uid, command.sop_instance_uid):
