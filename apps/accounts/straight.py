@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX
 
 Rows = list[tuple[Any, ...]]
@@ -25,9 +25,10 @@ def ask(sql: str, parameters: Sequence[Any]) -> Rows:
 
 def ask_straight(sql: str, parameters: Sequence[Any]) -> Rows:
     """The same, past Django's cursor; raises Django's DatabaseError."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        found: Rows = connection.connection.execute(_native(sql), parameters).fetchall()
+    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look that up for each attribute
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        found: Rows = here.connection.execute(_native(sql), parameters).fetchall()
     return found
 
 
