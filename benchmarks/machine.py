@@ -1,5 +1,6 @@
 """What the machine is, how busy it is, and what processes cost it."""
 
+import mmap
 import os
 import platform
 import re
@@ -11,6 +12,8 @@ from typing import NamedTuple
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET = 0.1  # busy fraction of all processors below which a cell may begin
+FRESH_BYTES = 1 << 30  # more than a cell writes
+_PAGES = bytes(4 << 20)
 
 
 class Process(NamedTuple):
@@ -86,14 +89,27 @@ def proportional_kib(roots: Collection[int]) -> int:
 def wait_until_quiet(seconds: float) -> float:
     """Wait, at most so long, until hardly anything runs; the busy fraction seen last.
 
-    What others wrote is on the disk by then, so that nobody pays for it later.
+    What others wrote is on the disk by then, so that nobody pays for it later, and there is
+    memory for what will be written.
     """
     os.sync()
     deadline = time.monotonic() + seconds
-    while True:
-        busy = busy_fraction(0.5)
-        if busy <= QUIET or time.monotonic() >= deadline:
-            return busy
+    while (busy := busy_fraction(0.5)) > QUIET and time.monotonic() < deadline:
+        pass
+    take_memory()
+    return busy
+
+
+def take_memory(size: int = FRESH_BYTES) -> None:
+    """Have free memory really there, for whoever runs next.
+
+    The host of a virtual machine gives it page by page at the first touch, which takes it ten
+    times as long as whatever is done with the page, differs from minute to minute, and is the
+    same for all who write: it would be measured instead of them.
+    """
+    with mmap.mmap(-1, size) as taken:
+        for at in range(0, size, len(_PAGES)):
+            taken[at : at + len(_PAGES)] = _PAGES
 
 
 def busy_fraction(seconds: float) -> float:

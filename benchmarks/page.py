@@ -107,7 +107,9 @@ minutes, without touching this page.
 - Cells are interleaved, and the order is swapped each round. The ratio is the median of the
   ratios of each round, its range is beside it; above 1 openpacs is ahead. CPU is the server's,
   all its processes together, in milliseconds per instance.
-- A cell begins when the machine is idle; the note below a table says how busy it was at most.
+- A cell begins when the machine is idle; the note below a table says how busy it was at most. Just
+  before it a gigabyte of memory is touched and given back: the host of a virtual machine gives memory
+  page by page at its first touch, for up to ten times what is done with the page, whoever writes.
 """
 
 
