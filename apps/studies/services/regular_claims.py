@@ -3,7 +3,6 @@
 import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from apps.audit.leasing import Claim, Lease
 from apps.audit.models import Kind
@@ -11,7 +10,6 @@ from apps.audit.services import Origin, record
 from apps.dicom.derived_images import series_uid
 from apps.studies.models import RegularSeries
 
-ATTEMPTS = 3  # one that kills its worker is not tried for ever
 _lease = Lease(
     RegularSeries,
     "state",
@@ -29,8 +27,8 @@ def claim_next() -> Claim[RegularSeries] | None:
 
 
 def take_up_left_behind() -> None:
-    """Put series of dead workers back into the queue."""
-    _lease.take_from_dead(_put_back)
+    """Put series of dead workers back into the queue, or give them up."""
+    _lease.put_back_from_dead(_fail)
 
 
 def note_progress(claim: Claim[RegularSeries], done: int, total: int) -> None:
@@ -53,14 +51,6 @@ def note_failed(claim: Claim[RegularSeries], reason: str) -> None:
     """It cannot be made; `reason` is for a person. Raises ClaimLost."""
     with transaction.atomic():
         _fail(_lease.locked(claim), reason)
-
-
-def _put_back(row: RegularSeries) -> None:
-    if row.attempts >= ATTEMPTS:
-        _fail(row, _("It was cut off again and again."))
-    else:
-        row.state = RegularSeries.State.WAITING
-        row.save()
 
 
 def _fail(row: RegularSeries, reason: str) -> None:
