@@ -6,9 +6,10 @@ from django.db import transaction
 
 from apps.audit.leasing import Claim, Lease
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.derived_images import series_uid
 from apps.studies.models import RegularSeries
+from apps.studies.services.recording import record_of_study
 
 _lease = Lease(
     RegularSeries,
@@ -66,12 +67,10 @@ def _origin(row: RegularSeries) -> Origin:
 def record_regular(kind: Kind, row: RegularSeries, origin: Origin, **details: int) -> None:
     """One row of the journal, in the caller's transaction."""
     study = row.source.study
-    record(
+    record_of_study(
         kind,
+        study,
         row,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"series_instance_uid": row.source.series_instance_uid, **details},
     )
