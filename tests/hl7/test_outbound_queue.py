@@ -2,11 +2,9 @@
 
 import datetime
 import socket
-import threading
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from apps.audit.models import Event, Kind
@@ -18,6 +16,7 @@ from apps.hl7.services import outbox
 from apps.hl7.services.outbox import ResendRefused, claim, note_sent, resend
 from apps.hl7.tasks import send_result, send_waiting
 from tests.hl7.results import Receiver, Sign, make_due, the_message
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -211,17 +210,7 @@ def test_workers_side_by_side_send_everything_once(ehr: Partner, receiver: Recei
             next_attempt_at=timezone.now(),
         )
 
-    def work() -> None:
-        try:
-            send_due()
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=work) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(lambda _worker: send_due(), range(3))
     assert sorted(got.control_id for got in receiver.got) == sorted(
         f"N{number}" for number in range(12)
     )

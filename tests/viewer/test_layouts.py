@@ -2,13 +2,12 @@
 
 import datetime
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
@@ -22,6 +21,7 @@ from apps.viewer.models import HangingProtocol
 from apps.viewer.services import save_layout
 from apps.viewer.shapes import check_layout
 from tests.factories import RequestedProcedureFactory, make_user
+from tests.threads import at_once
 from tests.viewer.rows import layout, shown_series, viewport
 
 pytestmark = pytest.mark.django_db
@@ -265,22 +265,9 @@ def test_who_keeps_a_default_when_somebody_was_faster_keeps_it_or_is_told(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_defaults_kept_at_once_both_stay_and_one_is_the_default() -> None:
-    begin = threading.Barrier(2)
-    kept: list[str] = []
+    def keep(name: str) -> str:
+        origin = Origin(protocol="test")
+        return save_layout(None, name=name, layout=layout(), modality="CT", origin=origin).name
 
-    def keep(name: str) -> None:
-        try:
-            begin.wait()
-            origin = Origin(protocol="test")
-            made = save_layout(None, name=name, layout=layout(), modality="CT", origin=origin)
-            kept.append(made.name)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=keep, args=(name,)) for name in ("One", "Two")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(kept) == ["One", "Two"]
+    assert at_once(keep, ["One", "Two"]) == ["One", "Two"]
     assert HangingProtocol.objects.filter(is_default=True).count() == 1

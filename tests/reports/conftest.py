@@ -1,0 +1,19 @@
+"""A radiologist and their browser."""
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from tests.factories import make_user
+
+
+@pytest.fixture
+def reader(db: None) -> User:
+    return make_user("radiologist")
+
+
+@pytest.fixture
+def client(reader: User) -> Client:
+    client = Client()
+    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
+    return client
