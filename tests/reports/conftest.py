@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from tests.factories import make_user
+from tests.factories import make_user, signed_in
 
 
 @pytest.fixture
@@ -14,6 +14,4 @@ def reader(db: None) -> User:
 
 @pytest.fixture
 def client(reader: User) -> Client:
-    client = Client()
-    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return signed_in(reader)

@@ -13,14 +13,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.models import User
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.studies.models import Study
 from apps.viewer.models import HangingProtocol
 from apps.viewer.services import save_layout
 from apps.viewer.shapes import check_layout
-from tests.factories import RequestedProcedureFactory, make_user
+from tests.factories import RequestedProcedureFactory, make_user, signed_in
 from tests.threads import at_once
 from tests.viewer.rows import layout, shown_series, viewport
 
@@ -41,12 +40,6 @@ def make_study(uid: str, day: datetime.date, **fields: Any) -> Study:
     return Study.objects.create(
         study_instance_uid=uid, last_instance_at=timezone.now(), **{**usual, **fields}
     )
-
-
-def as_user(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def send(client: Client, **changes: Any) -> Any:
@@ -85,7 +78,7 @@ def test_the_narrowest_comes_first_and_ones_own_before_everybodys(
     }
     for name, (owner, aim) in aims.items():
         save_layout(owner, name=name, layout=layout(), **aim, origin=origin)  # type: ignore[arg-type]
-    found = told(as_user(reader))["layouts"]
+    found = told(signed_in(reader))["layouts"]
     assert [row["name"] for row in found] == ["m-proc", "m-mod", "e-proc", "e-mod", "any"]
     weights = [row["weight"] for row in found]
     assert weights == sorted(set(weights), reverse=True)
@@ -94,9 +87,9 @@ def test_the_narrowest_comes_first_and_ones_own_before_everybodys(
 def test_a_layout_for_a_body_part_is_for_series_of_it(study: Study, origin: Origin) -> None:
     reader = make_user("radiologist")
     save_layout(reader, name="Chest", layout=layout(), body_part="chest", origin=origin)
-    assert told(as_user(reader))["layouts"] == []
+    assert told(signed_in(reader))["layouts"] == []
     study.series.create(series_instance_uid="2.25.3", body_part="CHEST")
-    assert [row["name"] for row in told(as_user(reader))["layouts"]] == ["Chest"]
+    assert [row["name"] for row in told(signed_in(reader))["layouts"]] == ["Chest"]
 
 
 def test_a_new_default_takes_the_place_of_the_former(as_role: AsRole, study: Study) -> None:
@@ -125,7 +118,7 @@ def test_the_database_refuses_two_defaults_of_a_kind_and_two_of_a_name(origin: O
 def test_nobody_sees_or_removes_the_layouts_of_another(study: Study, origin: Origin) -> None:
     row = save_layout(make_user("resident"), name="Hers", layout=layout(), origin=origin)
     for role in ("radiologist", "pacs-administrator"):
-        client = as_user(make_user(role))
+        client = signed_in(make_user(role))
         assert told(client)["layouts"] == []
         assert client.post(reverse("viewer:layout-remove", args=[row.pk])).status_code == 404
     assert HangingProtocol.objects.filter(pk=row.pk).exists()
