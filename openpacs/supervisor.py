@@ -6,7 +6,6 @@ HL7 listeners, the worker and its clock as children, until Ctrl-C or SIGTERM.
 """
 
 import errno
-import fcntl
 import gc
 import os
 import socket
@@ -25,6 +24,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 
+from apps.audit.alone import held
 from openpacs.health import ask, expected_host
 from openpacs.keeper import Keeper
 
@@ -45,7 +45,7 @@ def only_one(home: Path) -> Iterator[None]:
     """
     with (home / "supervisor.lock").open("a+") as file:
         deadline = time.monotonic() + LOCK_SECONDS
-        while not _locked(file.fileno()):
+        while not held(file.fileno()):
             file.seek(0)
             owner = file.read().strip()
             if _is_alive(owner) or time.monotonic() > deadline:
@@ -55,14 +55,6 @@ def only_one(home: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_alive(owner: str) -> bool:

@@ -5,20 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.chromium import brightness, open_browser
 from tests.department import Department
-from tests.factories import make_user
+from tests.factories import make_user, signed_in
 
 __all__ = ["Desk", "brightness", "open_browser", "signed_in_page"]
 
 
 def signed_in_page(role: str, address: str) -> Iterator[Page]:
     """A browser of somebody new with one role, at a live server; complaints of it are failures."""
-    client = Client()
-    client.force_login(make_user(role), backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(make_user(role))
     session = client.cookies["sessionid"].value
     complaints: list[str] = []
     with sync_playwright() as playwright:

@@ -21,7 +21,7 @@ from apps.accounts.models import User
 from apps.audit.services import Origin
 from apps.dimse.pausing import pause_surely
 from apps.studies.services import rendering
-from tests.factories import make_user
+from tests.factories import make_user, signed_in
 from tests.prepare import find_program
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # speed is no test
@@ -104,9 +104,7 @@ def as_role(user_of: Callable[[str], User]) -> Callable[[str], Client]:
     """A browser in which a user of that role is signed in: `as_role("front-desk")`."""
 
     def sign_in(role: str) -> Client:
-        client = Client()
-        client.force_login(user_of(role), backend="django.contrib.auth.backends.ModelBackend")
-        return client
+        return signed_in(user_of(role))
 
     return sign_in
 

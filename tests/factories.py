@@ -5,6 +5,7 @@ from typing import Any
 
 import factory
 from django.contrib.auth.models import Group
+from django.test import Client
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
@@ -26,6 +27,13 @@ def make_user(role: str | Role | None = None, **fields: Any) -> User:
     if role:
         user.groups.add(Group.objects.get_or_create(name=str(role))[0])
     return user
+
+
+def signed_in(user: User, **browser: Any) -> Client:
+    """A browser in which a user is signed in."""
+    client = Client(**browser)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
 
 
 class IssuerFactory(DjangoModelFactory[Issuer]):

@@ -6,13 +6,11 @@ fails. Every process has a file of its own for a few seconds, so that none waits
 """
 
 import datetime
-import fcntl
 import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.audit.alone import alone
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 
@@ -59,7 +58,7 @@ def write_down() -> int:
     better than not at all.
     """
     written = 0
-    with _alone() as mine:
+    with alone(_folder()) as mine:
         for path in _waiting() if mine else ():
             written += _write(path)
     return written
@@ -128,18 +127,6 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
             yield orjson.loads(line)
         except orjson.JSONDecodeError:  # its writer was killed, or the disk was full
             log.warning("A line of %s is no row of the journal", path.name)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    handle = os.open(_folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
 
 
 def _folder() -> Path:

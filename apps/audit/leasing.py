@@ -8,9 +8,11 @@ from typing import Any, Generic, TypeVar
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 TRIES = 20  # others may be faster
+ATTEMPTS = 3  # what kills its worker is not tried for ever
 
 
 class Leased(models.Model):
@@ -87,6 +89,21 @@ class Lease(Generic[R]):
         if row is None:
             raise ClaimLost
         return row
+
+    def put_back_from_dead(self, give_up: Callable[[R, str], None]) -> None:
+        """Put the rows of dead workers back into the queue.
+
+        What was taken ATTEMPTS times is given up: `give_up` gets why, in words for a person.
+        """
+
+        def put_back(row: R) -> None:
+            if row.attempts >= ATTEMPTS:
+                give_up(row, gettext("It was cut off again and again."))
+            else:
+                setattr(row, self.field, self.waiting)
+                row.save()
+
+        self.take_from_dead(put_back)
 
     def take_from_dead(self, put_back: Callable[[R], None]) -> None:
         """Take the rows of dead workers from them; `put_back` says what becomes of each."""

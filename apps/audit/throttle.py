@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 SAME_QUESTION_SECONDS = 600
@@ -19,24 +20,33 @@ class Throttle:
 
     def passes(self, key: Any) -> bool:
         with self._lock:
-            return self._passes(key)
+            may = self._may_pass(key, time.monotonic())
+            if may:
+                self._let_pass(key)
+            return may
 
-    def forget(self, key: Any) -> None:
-        """Let a key pass again: what it stood for came to nothing."""
+    def once(self, key: Any, do: Callable[[], object]) -> None:
+        """Do what lets `key` pass, unless it passed lately; what raises was not done.
+
+        Who comes meanwhile does it too: nobody goes on as if it were done.
+        """
         with self._lock:
-            self._last.pop(key, None)
+            may = self._may_pass(key, time.monotonic())
+        if may:
+            do()
+            with self._lock:
+                self._let_pass(key)
 
-    def _passes(self, key: Any) -> bool:
-        now = time.monotonic()
+    def _may_pass(self, key: Any, now: float) -> bool:
         if now - self._hour > 3600:
             self._hour, self._count = now, 0
         if now - self._last.get(key, -self._seconds) < self._seconds:
             return False
-        if self._count >= self._per_hour:
-            return False
+        return self._count < self._per_hour
+
+    def _let_pass(self, key: Any) -> None:
         self._count += 1
-        self._last[key] = now
+        self._last[key] = time.monotonic()
         self._last.move_to_end(key)
         while len(self._last) > self._keys:
             self._last.popitem(last=False)
-        return True

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
+from apps.audit.retrying import Attempted
 from apps.dimse.querysets import (
     CommitmentInquiryQuerySet,
     CommitmentRequestQuerySet,
@@ -15,15 +16,9 @@ from apps.dimse.querysets import (
 from apps.worklist.models import Device
 
 
-class Attempted(models.Model):
-    """Something tried until it succeeds or is given up; the row is the queue.
+class Asked(Attempted):
+    """What somebody asked for, tried until it succeeds or is given up."""
 
-    Who works on a row has pushed `next_attempt_at` into the future: when that time comes
-    the worker is dead, and another takes the row. `attempts` tells the two apart.
-    """
-
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     error = models.CharField(_("last error"), max_length=200, blank=True)
     asked_at = models.DateTimeField(_("asked"), auto_now_add=True)
 
@@ -31,7 +26,7 @@ class Attempted(models.Model):
         abstract = True
 
 
-class CommitmentRequest(Attempted):
+class CommitmentRequest(Asked):
     """A device asks whether its images are safe here (storage commitment, PS3.4 J.3)."""
 
     policy_noun = Noun.DEVICE
@@ -100,7 +95,7 @@ class CommitmentRequest(Attempted):
         return [(one, uid) for one, uid in self.references if uid not in failed]
 
 
-class CommitmentInquiry(Attempted):
+class CommitmentInquiry(Asked):
     """We ask a device whether images we sent are safe there."""
 
     policy_noun = Noun.DEVICE
@@ -193,7 +188,7 @@ class CommittedInstance(models.Model):
         return self.sop_instance_uid
 
 
-class Retrieval(Attempted):
+class Retrieval(Asked):
     """A study, or one series of it, that is fetched from another archive."""
 
     policy_noun = Noun.STUDY

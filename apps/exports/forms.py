@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.dicom.confidentiality import Option
 from apps.exports.models import Export, HeldObject, Profile
+from apps.viewer.print_forms import ImagesForm
 
 SELECT = {"class": "form-select"}
 TEXT = {"class": "form-control"}
@@ -137,14 +138,7 @@ def _is_region(numbers: list[int]) -> bool:
     return len(numbers) == 4 and all(0 <= one < 100_000 for one in numbers)
 
 
-class FilmForm(forms.Form):
+class FilmForm(ImagesForm):
     """What the viewer asks of a film: images of a series, levels, speed."""
 
-    series = forms.CharField(max_length=64)
-    instance = forms.CharField(max_length=64, required=False)
-    first = forms.IntegerField(min_value=1, max_value=1_000_000)
-    last = forms.IntegerField(min_value=1, max_value=1_000_000)
-    step = forms.IntegerField(min_value=1, max_value=10_000)
     speed = forms.FloatField(min_value=1, max_value=60)
-    center = forms.FloatField(required=False, min_value=-1e6, max_value=1e6)
-    width = forms.FloatField(required=False, min_value=1e-6, max_value=1e7)

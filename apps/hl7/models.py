@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Noun
 from apps.audit.models import Event
+from apps.audit.retrying import Attempted
 from apps.hl7.charsets import codec_of
 from apps.hl7.querysets import MessageQuerySet, PartnerQuerySet
 
@@ -120,7 +121,7 @@ class Partner(models.Model):
         return (self.patient_issuer or self.facility or self.application)[:64]
 
 
-class Message(models.Model):
+class Message(Attempted):
     """One HL7 message: raw bytes first, then what became of it."""
 
     policy_noun = Noun.PARTNER
@@ -168,7 +169,6 @@ class Message(models.Model):
     # How often the sender repeated it after it had been answered.
     repeats = models.PositiveIntegerField(_("repeats"), default=0)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     error = models.CharField(_("last error"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
 

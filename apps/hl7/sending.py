@@ -5,7 +5,7 @@ import logging
 from apps.hl7 import messages
 from apps.hl7.mllp import NoAnswerError, exchange
 from apps.hl7.models import Message
-from apps.hl7.services.outbox import Claim, claim, note_not_sent, note_sent
+from apps.hl7.services.outbox import claim, note_not_sent, note_sent
 
 logger = logging.getLogger(__name__)
 
@@ -27,30 +27,29 @@ def send_due() -> int:
         message = Message.objects.due().first()
         if message is None:
             break
-        taken = claim(message)
-        if taken and _attempt(taken):
+        if claim(message) and _attempt(message):
             sent += 1
     return sent
 
 
-def _attempt(taken: Claim) -> bool:
+def _attempt(message: Message) -> bool:
     """One attempt; True where the partner has taken the message."""
-    message, partner = taken.message, taken.message.partner
+    partner = message.partner
     if partner is None:
-        note_not_sent(taken, reason="no partner", for_good=True)
+        note_not_sent(message, reason="no partner", for_good=True)
         return False
     try:
         answer = exchange(partner.host, partner.port, bytes(message.raw), timeout=ANSWER_SECONDS)
         code, reason = _read(answer, message.control_id)
     except NoAnswerError as error:
-        note_not_sent(taken, reason=str(error))
+        note_not_sent(message, reason=str(error))
         logger.warning("HL7 message %s not sent to %s: %s", message.pk, partner.name, error)
         return False
     kept = answer[:ANSWER_BYTES]
     if code in TAKEN:
-        note_sent(taken, acknowledgement=kept)
+        note_sent(message, acknowledgement=kept)
         return True
-    note_not_sent(taken, reason=reason, acknowledgement=kept, for_good=code in NEVER)
+    note_not_sent(message, reason=reason, acknowledgement=kept, for_good=code in NEVER)
     logger.warning("HL7 message %s not taken by %s: %s", message.pk, partner.pk, code or "?")
     return False
 

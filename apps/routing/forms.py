@@ -22,8 +22,8 @@ def destinations() -> QuerySet[Device]:
     return Device.objects.filter(may_receive=True, active=True).order_by("name")
 
 
-class SendSeveralForm(forms.Form):
-    """Where several studies go."""
+class DestinationForm(forms.Form):
+    """A device to which something is sent."""
 
     destination = forms.ModelChoiceField(
         label=_("To"),
@@ -32,31 +32,29 @@ class SendSeveralForm(forms.Form):
         widget=forms.Select(attrs=SELECT),
         error_messages={"invalid_choice": _("This device may not be sent images.")},
     )
-    # The same form sent twice is one request.
-    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
         fields["destination"].queryset = destinations()
 
+
+class SendSeveralForm(DestinationForm):
+    """Where several studies go."""
+
+    # The same form sent twice is one request.
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
     def key_for(self, study: Study) -> uuid.UUID:
         """A request of its own for every study."""
         return uuid.uuid5(self.cleaned_data["key"], str(study.pk))
 
 
-class SendForm(forms.Form):
+class SendForm(DestinationForm):
     """Where a study goes, and which of its series; none chosen: all."""
 
     prefix = "send"
 
-    destination = forms.ModelChoiceField(
-        label=_("To"),
-        queryset=Device.objects.none(),
-        empty_label=_("Choose a device"),
-        widget=forms.Select(attrs=SELECT),
-        error_messages={"invalid_choice": _("This device may not be sent images.")},
-    )
     series = forms.ModelMultipleChoiceField(
         label=_("Only these series"),
         queryset=Series.objects.none(),
@@ -73,7 +71,6 @@ class SendForm(forms.Form):
     def __init__(self, study: Study, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
-        fields["destination"].queryset = destinations()
         fields["series"].queryset = study.series.all()
         fields["series"].label_from_instance = series_label
 
@@ -122,21 +119,12 @@ class TransferFilterForm(forms.Form):
         return rows.filter(status=status) if status else rows
 
 
-class DestinationForm(forms.Form):
+class OtherDestinationForm(DestinationForm):
     """Another device for a transfer that has not arrived."""
-
-    destination = forms.ModelChoiceField(
-        label=_("Send it to"),
-        queryset=Device.objects.none(),
-        empty_label=_("Choose a device"),
-        widget=forms.Select(attrs=SELECT),
-        error_messages={"invalid_choice": _("This device may not be sent images.")},
-    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        fields: dict[str, Any] = self.fields
-        fields["destination"].queryset = destinations()
+        self.fields["destination"].label = _("Send it to")
 
 
 class DropForm(forms.Form):

@@ -14,8 +14,8 @@ from apps.accounts.policy import Action, can, visible
 from apps.audit.services import origin_of
 from apps.routing.answers import plain
 from apps.routing.forms import (
-    DestinationForm,
     DropForm,
+    OtherDestinationForm,
     SendForm,
     SendSeveralForm,
     TransferFilterForm,
@@ -77,7 +77,7 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def elsewhere(request: HttpRequest, pk: int) -> HttpResponse:
     """To another device."""
-    transfer, form = _transfer(request, pk), DestinationForm(request.POST)
+    transfer, form = _transfer(request, pk), OtherDestinationForm(request.POST)
     if not form.is_valid():
         return _page(request, transfer, destination_form=form, code=422)
     device = form.cleaned_data["destination"]
@@ -184,7 +184,7 @@ def _page(
     request: HttpRequest,
     transfer: Transfer,
     *,
-    destination_form: DestinationForm | None = None,
+    destination_form: OtherDestinationForm | None = None,
     drop_form: DropForm | None = None,
     code: int = 200,
 ) -> HttpResponse:
@@ -194,7 +194,7 @@ def _page(
         "transfer": transfer,
         "series": transfer.series.all(),
         "refused": [(item.instance, plain(item.answer)) for item in refused[:SHOWN_REFUSED]],
-        "destination_form": destination_form or DestinationForm(),
+        "destination_form": destination_form or OtherDestinationForm(),
         "drop_form": drop_form or DropForm(),
         **_rights(request),
     }

@@ -47,29 +47,34 @@ class LayoutForm(PaperForm):
         return plan
 
 
-class SeriesForm(PaperForm):
-    """A series in rows and columns: from one image to another, or every other one."""
+class ImagesForm(forms.Form):
+    """Images of a series: from one to another, or every other one; and their levels."""
 
     series = forms.CharField(max_length=64)
     instance = forms.CharField(max_length=64, required=False)
     first = forms.IntegerField(min_value=1, max_value=1_000_000)
     last = forms.IntegerField(min_value=1, max_value=1_000_000)
     step = forms.IntegerField(min_value=1, max_value=10_000)
-    rows = forms.IntegerField(min_value=1, max_value=8)
-    columns = forms.IntegerField(min_value=1, max_value=8)
     center = forms.FloatField(required=False, min_value=-1e6, max_value=1e6)
     width = forms.FloatField(required=False, min_value=1e-6, max_value=1e7)
+
+    @property
+    def window(self) -> Window | None:
+        center, width = self.cleaned_data["center"], self.cleaned_data["width"]
+        return None if center is None or width is None else Window(center, width)
+
+
+class SeriesForm(ImagesForm, PaperForm):
+    """A series in rows and columns."""
+
+    rows = forms.IntegerField(min_value=1, max_value=8)
+    columns = forms.IntegerField(min_value=1, max_value=8)
 
     @property
     def rows_chosen(self) -> Rows:
         said = self.cleaned_data
         names = ("first", "last", "step", "rows", "columns", "instance")
-        return Rows(**{name: said[name] for name in names}, window=self._window)
-
-    @property
-    def _window(self) -> Window | None:
-        center, width = self.cleaned_data["center"], self.cleaned_data["width"]
-        return None if center is None or width is None else Window(center, width)
+        return Rows(**{name: said[name] for name in names}, window=self.window)
 
 
 def _entry(given: Any) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.rendering.options import RenderOptions, Viewport, Window
 from apps.reports.pdf import moment, paper, picture_name
 from apps.reports.services import patient_header
 from apps.studies.models import Series, Study
 from apps.studies.services import of_patient_of
+from apps.studies.services.recording import record_of_study
 from apps.studies.services.rendering import NotRenderableError, render
 from apps.studies.services.showing import ShownFrame, shown_frames
 
@@ -191,12 +192,9 @@ def _study_line(study: Study) -> str:
 def _note_printing(studies: Sequence[Study], *, pictures: int, origin: Origin) -> None:
     with transaction.atomic():
         for study in studies:
-            record(
+            record_of_study(
                 Kind.IMAGES_PRINTED,
                 study,
                 origin=origin,
-                patient_id=study.patient_id,
-                accession_number=study.accession_number,
-                study_instance_uid=study.study_instance_uid,
                 details={"pictures": pictures},
             )

@@ -12,6 +12,7 @@ from pydicom.tag import BaseTag
 
 from apps.dicom.charsets import encodable, fit_dataset
 from apps.dicom.dates import format_date, format_time
+from apps.dicom.names import shortened
 from apps.orders.models import Order, Referrer, RequestedProcedure
 from apps.patients.models import Issuer, Patient
 from apps.worklist.conditions import STEP_SEQUENCE
@@ -230,20 +231,9 @@ def _description(step: ScheduledStep) -> str:
 def _person_name(name: str, reader: Reader) -> str:
     """The groups that the device can read; the romanised one always stands first."""
     length = min(reader.name_length or NAME_LENGTH, NAME_LENGTH)
-    first, *others = (_shortened(group, length) for group in name.split("="))
+    first, *others = shortened(name, length).split("=")
     kept = [group if encodable(group, reader.character_set) else "" for group in others]
     return "=".join([first, *kept]).rstrip("=")
-
-
-def _shortened(group: str, length: int) -> str:
-    """At most so many characters, cut at a word where there is one."""
-    if len(group) <= length:
-        return group
-    cut = group[:length]
-    if group[length] in " ^":
-        return cut
-    at_word = max(cut.rfind(" "), cut.rfind("^"))
-    return cut[:at_word] if at_word > 0 else cut
 
 
 def _project(known: Dataset, asked: Dataset) -> Dataset:

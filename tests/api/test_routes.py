@@ -21,6 +21,7 @@ from apps.studies.services import label_study
 from apps.studies.spool import Spool
 from tests.api.conftest import Script, script, token_of
 from tests.api.world import make_many, make_stranger, make_world, user_of
+from tests.factories import signed_in
 
 pytestmark = [pytest.mark.alike, pytest.mark.django_db]
 V, C, E, X = Action.VIEW, Action.CREATE, Action.CHANGE, Action.EXPORT
@@ -305,10 +306,7 @@ def test_pages_follow_one_another_without_gap_or_repetition(
 def test_a_page_of_the_site_may_call_with_its_session_and_csrf_token(
     user_of: Callable[[str], User],
 ) -> None:
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(
-        user_of("pacs-administrator"), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    browser = signed_in(user_of("pacs-administrator"), enforce_csrf_checks=True)
     assert browser.get("/api/v1/studies").status_code == 200
     refused = browser.post("/api/v1/studies/search", {}, content_type="application/json")
     assert refused.status_code == 403

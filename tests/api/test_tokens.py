@@ -18,6 +18,7 @@ from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.audit.tokens import revoke_token
 from tests.api.conftest import Script, script, token_of
+from tests.factories import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -167,10 +168,7 @@ def test_with_a_token_no_csrf_token_is_asked_for_and_cookies_count_for_nothing(
 
 
 def test_with_a_cookie_the_csrf_token_is_asked_for_as_ever(user_of: Callable[[str], User]) -> None:
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(
-        user_of("technologist"), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    browser = signed_in(user_of("technologist"), enforce_csrf_checks=True)
     assert browser.post(STUDIES, b"", content_type="text/plain").status_code == 403
 
 

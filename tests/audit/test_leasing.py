@@ -8,7 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.audit.leasing import Claim, ClaimLost, Lease
+from apps.audit.leasing import ATTEMPTS, Claim, ClaimLost, Lease
 from apps.exports.models import Export
 from tests.factories import make_user
 
@@ -69,3 +69,21 @@ def test_who_renews_keeps_it(rows: list[Export]) -> None:
         LEASE.renew(claim)
         LEASE.take_from_dead(put_back)
         assert LEASE.locked(claim) == rows[0]
+
+
+def test_what_kills_its_worker_again_and_again_is_given_up(rows: list[Export]) -> None:
+    given_up = []
+
+    def give_up(row: Export, why: str) -> None:
+        given_up.append((row.pk, why))
+        row.status = "failed"
+        row.save()
+
+    rows[1].delete()
+    for _number in range(ATTEMPTS):
+        taken()
+        assert given_up == []
+        Export.objects.update(lease_until=timezone.now())
+        LEASE.put_back_from_dead(give_up)
+    assert given_up == [(rows[0].pk, "It was cut off again and again.")]
+    assert LEASE.take_next(Export.objects.due) is None

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from apps.dicom import parcels, workshop
 from apps.dicom.workshop import BusyError, JobDiedError, JobError, Workshop
+from tests.threads import at_once
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -116,18 +116,7 @@ def test_idle_processes_give_their_memory_back(
 
 
 def test_many_threads_share_the_processes(small: Workshop) -> None:
-    done: list[int] = []
-
-    def ask() -> None:
-        small.do("confinement", {}, [bytes(MIB)])
-        done.append(1)
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(done) == 8
+    at_once(lambda _thread: small.do("confinement", {}, [bytes(MIB)]), range(8))
     assert len(small._idle) == 1
 
 

@@ -19,7 +19,6 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 from django.db import connection, connections
-from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -31,7 +30,7 @@ from apps.workitems import services
 from apps.workitems.models import Notice, Workitem
 from openpacs.install import ROOT
 from tests.api.conftest import token_of
-from tests.factories import make_user
+from tests.factories import make_user, signed_in
 from tests.servers import free_port
 from tests.workitems.samples import KEY, dataset, fresh_uid, performed, planned, state
 
@@ -107,8 +106,7 @@ def bearer(user_of: Callable[[str], User]) -> dict[str, str]:
 
 
 def cookie(user: User) -> dict[str, str]:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(user)
     return {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
 
 

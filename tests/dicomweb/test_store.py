@@ -18,7 +18,7 @@ from apps.studies.services import forget_rules
 from apps.studies.spool import Spool
 from apps.studies.storage import stored_files
 from tests.dicom.objects import ct_image, part10
-from tests.factories import DeviceFactory
+from tests.factories import DeviceFactory, signed_in
 
 pytestmark = pytest.mark.django_db
 RELATED = 'multipart/related; type="application/dicom"; boundary=edge'
@@ -264,8 +264,7 @@ def test_who_reads_stores_what_the_viewer_made(as_role: Callable[[str], Client],
 
 
 def test_storing_needs_the_token_of_the_page(user_of: Callable[[str], Any]) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(user_of("technologist"), backend="django.contrib.auth.backends.ModelBackend")
+    strict = signed_in(user_of("technologist"), enforce_csrf_checks=True)
     answer = send(strict, body(part10(ct_image())))
     assert answer.status_code == 403
     assert "token" in answer.json()["error"]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE
@@ -27,6 +26,7 @@ from apps.studies.tasks import ingest
 from apps.worklist.models import Device
 from tests.dimse.modality import Reports, listening
 from tests.factories import DeviceFactory
+from tests.storage import store_below
 
 Start = Callable[..., Listener]
 Dial = Callable[..., Association]
@@ -36,17 +36,7 @@ Tool = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Any) -> Spool:
     """The site's spool, below a storage folder of this test alone."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    made: dict[str, Any] = vars(storages)["_storages"]
-    made.pop("dicom", None)
-    return Spool(tmp_path / "spool")
+    return store_below(tmp_path, settings)
 
 
 @pytest.fixture(autouse=True)

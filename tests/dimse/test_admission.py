@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from apps.audit.models import Event, Kind
-from apps.audit.throttle import Throttle
 from apps.dimse.listener import Listener
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Tool
@@ -131,8 +130,3 @@ def test_dcmtk_echoes(listener: Listener, device: Device, tool: Tool) -> None:
 
     assert echo("CT1") == 0
     assert echo("NOBODY") != 0
-
-
-def test_the_throttle_holds_for_a_key_and_for_all() -> None:
-    throttle = Throttle(seconds=60, per_hour=3, keys=2)
-    assert [throttle.passes(key) for key in "aabcd"] == [True, False, True, True, False]

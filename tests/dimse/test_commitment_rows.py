@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.audit.retrying import claim
 from apps.audit.services import SYSTEM
 from apps.dimse.models import CommitmentRequest
 from apps.dimse.services import (
@@ -15,7 +16,7 @@ from apps.dimse.services import (
     report_data_set,
     verify_request,
 )
-from apps.dimse.services.attempts import claim, finish
+from apps.dimse.services.attempts import LEASE, finish
 from apps.dimse.tasks import settle_commitment, settle_commitments
 from apps.worklist.models import Device
 from tests.dimse.conftest import keep
@@ -62,11 +63,11 @@ def test_a_device_that_stays_away_is_given_up_and_can_be_told_by_hand(
 def test_a_dead_worker_gives_its_request_back(device: Device) -> None:
     row = asked_row(device)
     other = CommitmentRequest.objects.get(pk=row.pk)
-    assert claim(row)
-    assert not claim(other)
+    assert claim(row, lease=LEASE)
+    assert not claim(other, lease=LEASE)
     CommitmentRequest.objects.update(next_attempt_at=timezone.now())  # the lease has ended
     other.refresh_from_db()
-    assert claim(other)
+    assert claim(other, lease=LEASE)
     assert not finish(row, error="too late")
 
 

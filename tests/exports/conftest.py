@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from pydicom.dataset import Dataset
 
 from apps.accounts.models import User
@@ -21,6 +20,7 @@ from apps.studies.spool import Spool
 from tests.dicom.objects import ct_image, part10
 from tests.dimse.receiving import keep
 from tests.factories import make_user
+from tests.storage import store_below
 
 MakeStudy = Callable[..., Study]
 Ask = Callable[..., Export]
@@ -29,19 +29,8 @@ Ask = Callable[..., Export]
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Any) -> Spool:
     """The site's spool, storage and exports, below a folder of this test alone."""
-    settings.SPOOL_DIR = tmp_path / "spool"
     settings.EXPORTS_DIR = tmp_path / "exports"
-    settings.OPENPACS_CACHE = tmp_path / "cache"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    made: dict[str, Any] = vars(storages)["_storages"]
-    made.pop("dicom", None)
-    return Spool(tmp_path / "spool")
+    return store_below(tmp_path, settings)
 
 
 @pytest.fixture(autouse=True)

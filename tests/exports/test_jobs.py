@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from apps.audit.leasing import ClaimLost
+from apps.audit.leasing import ATTEMPTS, ClaimLost
 from apps.audit.models import Event, Kind
 from apps.audit.services import SYSTEM, Origin
 from apps.exports import tasks
@@ -23,7 +23,7 @@ from apps.exports.services import (
 )
 from apps.exports.services import making as making_module
 from apps.exports.services.making import forget_strays, make_due
-from apps.exports.services.working import ATTEMPTS, claim_next, note_progress
+from apps.exports.services.working import claim_next, note_progress
 from apps.studies.models import Instance, Study
 from apps.studies.storage import stored_files
 from tests.exports.conftest import Ask, MakeStudy, made

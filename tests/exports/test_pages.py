@@ -19,6 +19,7 @@ from apps.exports.models import Export, Profile
 from apps.exports.services import release_export
 from apps.studies.models import Study
 from tests.exports.conftest import Ask, MakeStudy, made
+from tests.factories import signed_in
 
 pytestmark = pytest.mark.django_db
 As = Callable[[str], Client]
@@ -33,9 +34,7 @@ def study(make_study: MakeStudy) -> Study:
 @pytest.fixture
 def rita(radiologist: User) -> Client:
     """The browser of the radiologist who asks for exports."""
-    client = Client()
-    client.force_login(radiologist, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return signed_in(radiologist)
 
 
 def page(name: str, *keys: int) -> str:

@@ -20,6 +20,7 @@ from apps.hl7.models import Message, Partner
 from apps.orders.models import Order
 from apps.patients.models import Issuer, Patient
 from tests.factories import ProcedureFactory
+from tests.threads import at_once
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,16 +121,9 @@ def test_two_connections_with_the_same_message_have_one_effect(
 ) -> None:
     ProcedureFactory(code="CTHEAD", scheme="99HOSP")
     order = adt(7).replace(b"ADT^A04", b"ORM^O01") + b"ORC|NW|1^HIS\rOBR|1|1^HIS||CTHEAD^CT^L\r"
-    answers: list[bytes] = []
-
-    def send() -> None:
-        answers.append(exchange("127.0.0.1", listener.port, order, timeout=30))
-
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(
+        lambda _peer: exchange("127.0.0.1", listener.port, order, timeout=30), range(4)
+    )
     again = exchange("127.0.0.1", listener.port, order, timeout=30)
     assert code(again) == "AA"
     assert (Order.objects.count(), Message.objects.count()) == (1, 1)

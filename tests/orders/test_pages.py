@@ -18,6 +18,7 @@ from tests.factories import (
     PatientIdentifierFactory,
     ReferrerFactory,
     RequestedProcedureFactory,
+    signed_in,
 )
 
 pytestmark = pytest.mark.django_db
@@ -39,8 +40,7 @@ def test_a_referrer_sees_own_orders(user_of: Callable[[str], User]) -> None:
     user = user_of("referrer")
     own = OrderFactory(referrer=ReferrerFactory(user=user))
     OrderFactory()
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(user)
     assert client.get(reverse("orders:detail", args=[own.pk])).status_code == 200
     assert list(client.get(reverse("orders:list")).context["orders"]) == [own]
 

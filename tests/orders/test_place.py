@@ -1,9 +1,6 @@
 """Placing, moving on and cancelling orders."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
@@ -22,6 +19,7 @@ from apps.orders.services import (
 )
 from apps.patients.models import Issuer
 from tests.factories import OrderFactory, PatientFactory, ProcedureFactory
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -129,30 +127,16 @@ def test_twenty_orders_at_once_get_twenty_accession_numbers() -> None:
         defaults={"mints": True, "prefix": "A"},
     )
     patient, procedure = PatientFactory(), ProcedureFactory()
-    begin = threading.Barrier(20)
-    faults: list[BaseException] = []
 
-    def place() -> None:
-        try:
-            begin.wait()
-            place_order(
-                patient,
-                requests=[Request(procedure=procedure)],
-                details=OrderDetails(),
-                origin=Origin(protocol="test"),
-            )
-        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-        finally:
-            connection.close()
+    def place(_clerk: int) -> None:
+        place_order(
+            patient,
+            requests=[Request(procedure=procedure)],
+            details=OrderDetails(),
+            origin=Origin(protocol="test"),
+        )
 
-    threads = [threading.Thread(target=place) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert not faults
+    at_once(place, range(20))
     numbers = sorted(Order.objects.values_list("accession_number", flat=True))
     assert numbers == [f"A{number:07}" for number in range(1, 21)]
 

@@ -1,9 +1,6 @@
 """Numbers are given out once, whoever asks at the same time."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from apps.audit.services import Origin
 from apps.patients.models import Issuer, Patient
@@ -19,6 +16,7 @@ from apps.patients.services import (
     register_patient,
 )
 from tests.factories import IssuerFactory, PatientFactory, PatientIdentifierFactory
+from tests.threads import at_once
 
 
 @pytest.mark.django_db
@@ -51,26 +49,12 @@ def test_twenty_clerks_at_once_get_twenty_numbers_without_a_gap() -> None:
         purpose=Issuer.Purpose.PATIENT,
         defaults={"mints": True, "prefix": "P"},
     )
-    begin = threading.Barrier(20)
-    faults: list[BaseException] = []
 
     def register(number: int) -> None:
-        try:
-            begin.wait()
-            details = PatientDetails(family_name=f"Clerk{number}")
-            register_patient(details, origin=Origin(protocol="test"))
-        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-        finally:
-            connection.close()
+        details = PatientDetails(family_name=f"Clerk{number}")
+        register_patient(details, origin=Origin(protocol="test"))
 
-    threads = [threading.Thread(target=register, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert not faults
+    at_once(register, range(20))
     numbers = sorted(str(patient.primary_identifier) for patient in Patient.objects.all())
     assert numbers == [f"P{number:07}" for number in range(1, 21)]
 

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
 from apps.orders.models import Order
 from apps.reports.models import Report
 from tests.browsing import open_browser
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, make_user, signed_in
 from tests.reports.rows import make_report, make_template
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -22,10 +21,7 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A radiologist's browser, signed in; complaints of the browser fail the test."""
     # Playwright's loop runs in this thread; the rows of a test are still made in it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    client = Client()
-    client.force_login(
-        make_user("radiologist"), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    client = signed_in(make_user("radiologist"))
     session = client.cookies["sessionid"].value
     complaints: list[str] = []
     with sync_playwright() as playwright:

@@ -17,18 +17,6 @@ pytestmark = pytest.mark.django_db
 STAT, LOW = Order.Priority.STAT, Order.Priority.LOW
 
 
-@pytest.fixture
-def reader() -> User:
-    return make_user("radiologist")
-
-
-@pytest.fixture
-def client(reader: User) -> Client:
-    client = Client()
-    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
-    return client
-
-
 def after(client: Client, report: Report, **narrowed: str) -> Any:
     return client.get(reverse("reports:next", args=[report.pk]), narrowed)
 

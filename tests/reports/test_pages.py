@@ -13,7 +13,7 @@ from apps.audit.models import Event, Kind
 from apps.orders.models import Order
 from apps.reports import services
 from apps.reports.models import Report, ReportVersion
-from tests.factories import PASSWORD, ReferrerFactory, make_user
+from tests.factories import PASSWORD, ReferrerFactory, make_user, signed_in
 from tests.reports.rows import (
     PRELIMINARY,
     TEXT,
@@ -27,22 +27,6 @@ from tests.reports.rows import (
 
 pytestmark = pytest.mark.django_db
 SECTIONS = {"technique": "", "findings": "Clear lungs.", "impression": "Normal."}
-
-
-@pytest.fixture
-def reader(user_of: Callable[[str], User]) -> User:
-    return user_of("radiologist")
-
-
-@pytest.fixture
-def client(reader: User) -> Client:
-    return signed_in(reader)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def post(client: Client, name: str, report: Report, **data: Any) -> Any:

@@ -9,22 +9,10 @@ from apps.audit.models import Event, Kind
 from apps.reports import services
 from apps.reports.models import Report, ReportVersion
 from apps.reports.services import OtherPatientShown
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, make_user, signed_in
 from tests.reports.rows import FINAL, TEXT, by, make_order, make_report, make_study, sign
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def reader() -> User:
-    return make_user("radiologist")
-
-
-@pytest.fixture
-def client(reader: User) -> Client:
-    client = Client()
-    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def exam() -> tuple[Report, str]:
@@ -89,6 +77,5 @@ def test_the_page_asks_which_studies_are_foreign(client: Client) -> None:
     assert client.get(url, {"study": [own, foreign]}).json() == {"foreign": [foreign]}
     assert client.get(url).json() == {"foreign": []}
     assert client.get(url, {"study": "\x00"}).json() == {"foreign": ["\x00"]}
-    stranger = Client()
-    stranger.force_login(make_user("referrer"), backend="django.contrib.auth.backends.ModelBackend")
+    stranger = signed_in(make_user("referrer"))
     assert stranger.get(url).status_code == 403

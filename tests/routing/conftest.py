@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from django.utils import timezone
 
 from apps.audit.models import Event, Kind
@@ -17,6 +16,7 @@ from apps.worklist.models import Device
 from tests.dicom.objects import ct_image, part10
 from tests.dimse.receiving import keep
 from tests.factories import DeviceFactory
+from tests.storage import store_below
 
 MakeStudy = Callable[..., Study]
 Complete = Callable[..., Event]
@@ -25,17 +25,7 @@ Complete = Callable[..., Event]
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Any) -> Spool:
     """The site's spool, below a storage folder of this test alone."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    made: dict[str, Any] = vars(storages)["_storages"]
-    made.pop("dicom", None)
-    return Spool(tmp_path / "spool")
+    return store_below(tmp_path, settings)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from tests.dimse.receiving import Receiver, receiver
 from tests.factories import DeviceFactory
 from tests.routing.conftest import Complete, MakeStudy, make_due, queued, the_transfer
 from tests.servers import free_port
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("threads_db")
 ROOT = Path(__file__).parents[2]
@@ -246,19 +247,12 @@ def test_workers_side_by_side_send_everything_once(make_study: MakeStudy) -> Non
             for device in devices:
                 queued(study, device)
 
-        def work() -> None:
-            try:
-                for _round in range(4):
-                    send_due()
-                    time.sleep(0.2)
-            finally:
-                connections.close_all()
+        def work(_worker: int) -> None:
+            for _round in range(4):
+                send_due()
+                time.sleep(0.2)
 
-        workers = [threading.Thread(target=work) for _ in range(3)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        at_once(work, range(3))
         send_due()
     expected = Counter(uids())
     assert Counter(one.uids) == expected

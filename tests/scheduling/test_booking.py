@@ -1,12 +1,10 @@
 """A room is used by one patient at a time; the database says so."""
 
 import datetime
-import threading
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from django.db import connection
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
@@ -33,6 +31,7 @@ from tests.factories import (
     RequestedProcedureFactory,
     ResourceFactory,
 )
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -101,12 +100,9 @@ def test_overbooking_needs_the_flag_and_takes_another_lane(
 def test_of_ten_clerks_at_once_one_gets_the_room() -> None:
     order = RequestedProcedureFactory().order
     room = ResourceFactory()
-    begin = threading.Barrier(10)
-    outcome: list[str] = []
 
-    def try_to_book() -> None:
+    def try_to_book(_clerk: int) -> str:
         try:
-            begin.wait()
             book(
                 order,
                 resource=room,
@@ -114,17 +110,11 @@ def test_of_ten_clerks_at_once_one_gets_the_room() -> None:
                 minutes=20,
                 origin=Origin(protocol="test"),
             )
-            outcome.append("booked")
         except SlotTaken:
-            outcome.append("taken")
-        finally:
-            connection.close()
+            return "taken"
+        return "booked"
 
-    threads = [threading.Thread(target=try_to_book) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcome = at_once(try_to_book, range(10))
     assert sorted(outcome) == ["booked"] + ["taken"] * 9
     assert Appointment.objects.count() == 1
 

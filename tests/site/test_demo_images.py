@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from pydicom import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom.dsutils import create_file_meta
@@ -22,21 +21,13 @@ from apps.studies.models import Instance, Study
 from apps.studies.spool import default_spool
 from apps.worklist.models import PerformedStep, ScheduledStep
 from tests.servers import free_port
+from tests.storage import store_below
 
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "SLICES", 3)
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    made: dict[str, Any] = vars(storages)["_storages"]
-    made.pop("dicom", None)
+    store_below(tmp_path, settings)
 
 
 @pytest.fixture

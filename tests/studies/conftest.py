@@ -9,21 +9,13 @@ from typing import Any
 import pytest
 
 from apps.studies.spool import Spool
+from tests.storage import store_below
 
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Any) -> Spool:
     """The site's spool, below a storage folder of this test alone."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.OPENPACS_CACHE = tmp_path / "cache"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    return Spool(tmp_path / "spool")
+    return store_below(tmp_path, settings)
 
 
 @pytest.fixture

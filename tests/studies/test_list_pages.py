@@ -10,7 +10,13 @@ from django.urls import reverse
 from apps.audit.models import Event, Kind
 from apps.dicom.names import search_form
 from apps.studies.models import DefaultFilter, SavedFilter, Study
-from tests.factories import IssuerFactory, PatientFactory, PatientIdentifierFactory, make_user
+from tests.factories import (
+    IssuerFactory,
+    PatientFactory,
+    PatientIdentifierFactory,
+    make_user,
+    signed_in,
+)
 from tests.reports.rows import make_order, make_report, make_study
 from tests.studies.rows import make_instance, make_series
 
@@ -383,7 +389,6 @@ def test_what_a_user_may_not_do_is_not_offered(as_role: As) -> None:
 
 def test_a_user_sees_own_rights_only(as_role: As) -> None:
     user = make_user("auditor")
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(user)
     for route in ("arrivals", "list"):
         assert client.get(reverse(f"studies:{route}")).status_code == 403

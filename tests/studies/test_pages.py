@@ -17,6 +17,7 @@ from tests.factories import (
     ReferrerFactory,
     RequestedProcedureFactory,
     make_user,
+    signed_in,
 )
 from tests.reports.rows import make_order, make_study
 
@@ -210,8 +211,7 @@ def test_who_matches_studies(role: str, code: int, as_role: Callable[[str], Clie
 
 def test_a_referrer_sees_studies_of_own_orders_only() -> None:
     user = make_user("referrer")
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(user)
     own = make_study(make_order(referrer=ReferrerFactory.create(user=user)))
     foreign = make_study(make_order())
     assert found(client) == [own]

@@ -1,12 +1,10 @@
 """Ingest and settling in the background."""
 
 import os
-import threading
 import time
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.audit.models import Event
 from apps.audit.services import Origin
@@ -15,6 +13,7 @@ from apps.studies.models import Instance, Series, Study
 from apps.studies.services import Outcome, store_instances
 from apps.studies.spool import Spool
 from tests.dicom.objects import ct_image, part10
+from tests.threads import at_once
 
 THREADS = 20
 
@@ -63,22 +62,12 @@ def test_twenty_workers_with_the_same_images_make_one_study(
     ]
     contents = [part10(image) for image in images]
     shared = [spool.write([content]) for content in contents]
-    outcomes: list[Outcome] = []
-    start = threading.Barrier(THREADS)
-
-    def work() -> None:
-        paths = shared if same_paths else [spool.write([content]) for content in contents]
-        start.wait()
-        try:
-            outcomes.extend(one.outcome for one in store_instances(paths, origin=origin))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    given = [
+        shared if same_paths else [spool.write([content]) for content in contents]
+        for _worker in range(THREADS)
+    ]
+    stored = at_once(lambda paths: store_instances(paths, origin=origin), given)
+    outcomes = [one.outcome for several in stored for one in several]
     tasks.ingest([path.name for path in spool.waiting()])
     study = Study.objects.get()
     assert (study.series_count, study.instance_count) == (1, 4)

@@ -1,15 +1,11 @@
 """Documents beside the images, in a real viewer: a dose report and a presentation state."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from pydicom.dataset import Dataset
 from pydicom.uid import XRayRadiationDoseSRStorage
 
-from tests.browsing import signed_in_page
 from tests.dicom.objects import ct_image
 from tests.dicom.states import graphic, item, state_of
 from tests.dicom.test_structured_report import code
@@ -20,12 +16,6 @@ __all__ = ["keep", "spool"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PATIENCE = 30_000  # milliseconds: the viewer is large
-
-
-@pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    yield from signed_in_page("radiologist", live_server.url)
 
 
 def image() -> Dataset:

@@ -2,26 +2,25 @@
 
 import datetime
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.models import User
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.studies.models import Study
 from apps.viewer.models import HangingProtocol
 from apps.viewer.services import save_layout
 from apps.viewer.shapes import check_layout
-from tests.factories import RequestedProcedureFactory, make_user
+from tests.factories import RequestedProcedureFactory, make_user, signed_in
+from tests.threads import at_once
 from tests.viewer.rows import layout, shown_series, viewport
 
 pytestmark = pytest.mark.django_db
@@ -41,12 +40,6 @@ def make_study(uid: str, day: datetime.date, **fields: Any) -> Study:
     return Study.objects.create(
         study_instance_uid=uid, last_instance_at=timezone.now(), **{**usual, **fields}
     )
-
-
-def as_user(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def send(client: Client, **changes: Any) -> Any:
@@ -85,7 +78,7 @@ def test_the_narrowest_comes_first_and_ones_own_before_everybodys(
     }
     for name, (owner, aim) in aims.items():
         save_layout(owner, name=name, layout=layout(), **aim, origin=origin)  # type: ignore[arg-type]
-    found = told(as_user(reader))["layouts"]
+    found = told(signed_in(reader))["layouts"]
     assert [row["name"] for row in found] == ["m-proc", "m-mod", "e-proc", "e-mod", "any"]
     weights = [row["weight"] for row in found]
     assert weights == sorted(set(weights), reverse=True)
@@ -94,9 +87,9 @@ def test_the_narrowest_comes_first_and_ones_own_before_everybodys(
 def test_a_layout_for_a_body_part_is_for_series_of_it(study: Study, origin: Origin) -> None:
     reader = make_user("radiologist")
     save_layout(reader, name="Chest", layout=layout(), body_part="chest", origin=origin)
-    assert told(as_user(reader))["layouts"] == []
+    assert told(signed_in(reader))["layouts"] == []
     study.series.create(series_instance_uid="2.25.3", body_part="CHEST")
-    assert [row["name"] for row in told(as_user(reader))["layouts"]] == ["Chest"]
+    assert [row["name"] for row in told(signed_in(reader))["layouts"]] == ["Chest"]
 
 
 def test_a_new_default_takes_the_place_of_the_former(as_role: AsRole, study: Study) -> None:
@@ -125,7 +118,7 @@ def test_the_database_refuses_two_defaults_of_a_kind_and_two_of_a_name(origin: O
 def test_nobody_sees_or_removes_the_layouts_of_another(study: Study, origin: Origin) -> None:
     row = save_layout(make_user("resident"), name="Hers", layout=layout(), origin=origin)
     for role in ("radiologist", "pacs-administrator"):
-        client = as_user(make_user(role))
+        client = signed_in(make_user(role))
         assert told(client)["layouts"] == []
         assert client.post(reverse("viewer:layout-remove", args=[row.pk])).status_code == 404
     assert HangingProtocol.objects.filter(pk=row.pk).exists()
@@ -265,22 +258,9 @@ def test_who_keeps_a_default_when_somebody_was_faster_keeps_it_or_is_told(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_defaults_kept_at_once_both_stay_and_one_is_the_default() -> None:
-    begin = threading.Barrier(2)
-    kept: list[str] = []
+    def keep(name: str) -> str:
+        origin = Origin(protocol="test")
+        return save_layout(None, name=name, layout=layout(), modality="CT", origin=origin).name
 
-    def keep(name: str) -> None:
-        try:
-            begin.wait()
-            origin = Origin(protocol="test")
-            made = save_layout(None, name=name, layout=layout(), modality="CT", origin=origin)
-            kept.append(made.name)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=keep, args=(name,)) for name in ("One", "Two")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(kept) == ["One", "Two"]
+    assert at_once(keep, ["One", "Two"]) == ["One", "Two"]
     assert HangingProtocol.objects.filter(is_default=True).count() == 1

@@ -1,7 +1,6 @@
 """A layout of one's own in the viewer itself: made, kept, and there when the study is opened."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from apps.audit.services import Origin
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
 from apps.viewer.models import HangingProtocol
-from tests.browsing import signed_in_page
 
 pytestmark = [
     pytest.mark.browser,
@@ -67,13 +65,6 @@ COLOUR = """() => {
   commandsManager.runCommand("setViewportWindowLevel", grey);
 }"""
 MIP = 1  # cornerstone's BlendModes.MAXIMUM_INTENSITY_BLEND
-
-
-@pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A radiologist's browser; complaints of the browser fail the test."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    yield from signed_in_page("radiologist", live_server.url)
 
 
 @pytest.fixture

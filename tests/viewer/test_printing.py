@@ -3,12 +3,11 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -21,26 +20,16 @@ from tests.dimse.receiving import keep
 from tests.factories import PatientFactory
 from tests.reports.rows import make_order, make_study
 from tests.reports.test_pictures import picture, pictures_in
+from tests.storage import store_below
 
 pytestmark = pytest.mark.django_db
 AsRole = Callable[[str], Client]
 
 
 @pytest.fixture(autouse=True)
-def storage(tmp_path: Path, settings: Any) -> Iterator[None]:
+def storage(tmp_path: Path, settings: Any) -> None:
     """A storage of its own for every test."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.OPENPACS_CACHE = tmp_path / "cache"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    vars(storages)["_storages"].pop("dicom", None)
-    yield
-    vars(storages)["_storages"].pop("dicom", None)
+    store_below(tmp_path, settings)
 
 
 def entry(of: Study, **fields: Any) -> dict[str, Any]:

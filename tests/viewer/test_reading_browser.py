@@ -3,13 +3,12 @@
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from django.core.files.storage import storages
 from django.http import HttpRequest
 from playwright.sync_api import Frame, Page, expect
 
@@ -21,9 +20,9 @@ from apps.studies.models import Study
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
 from apps.viewer.reading import measurement_facts
-from tests.browsing import signed_in_page
 from tests.factories import PASSWORD, PatientFactory, PatientIdentifierFactory
 from tests.reports.rows import make_order, make_report
+from tests.storage import store_below
 
 pytestmark = [
     pytest.mark.browser,
@@ -37,25 +36,9 @@ PICTURES = os.environ.get("OPENPACS_TEST_PICTURES")  # a folder for looking at w
 
 
 @pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    # Playwright's loop runs in this thread; the rows of a test are still made in it.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    yield from signed_in_page("radiologist", live_server.url)
-
-
-@pytest.fixture
 def stored(samples: Path, tmp_path: Path, settings: Any, origin: Origin) -> Callable[..., Study]:
     """Stores the first images of a sample folder, changed, and gives back the study."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.OPENPACS_CACHE = tmp_path / "cache"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "dicom": {
-            "BACKEND": "apps.studies.storage.dicom_storage",
-            "OPTIONS": {"location": str(tmp_path / "dicom")},
-        },
-    }
-    vars(storages)["_storages"].pop("dicom", None)
+    store_below(tmp_path, settings)
 
     def store(folder: str, count: int, **values: str) -> Study:
         spool = Spool(tmp_path / "spool")

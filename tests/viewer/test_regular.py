@@ -13,6 +13,7 @@ from apps.studies.services.regularising import make_due
 from tests.dicom.objects import part10
 from tests.dicom.volumes import stack
 from tests.dimse.receiving import keep
+from tests.storage import store_below
 from tests.viewer.test_pages import facts
 
 pytestmark = pytest.mark.django_db
@@ -22,10 +23,7 @@ GAPS = (-5.0, -2.5, 0.0, 5.0, 7.5)
 
 @pytest.fixture(autouse=True)
 def archive(tmp_path: Path, settings: Any) -> None:
-    settings.SPOOL_DIR = tmp_path / "spool"
-    place = {"location": str(tmp_path / "dicom")}
-    storage = {"BACKEND": "apps.studies.storage.dicom_storage", "OPTIONS": place}
-    settings.STORAGES = {**settings.STORAGES, "dicom": storage}
+    store_below(tmp_path, settings)
 
 
 def stored(**how: Any) -> Series:

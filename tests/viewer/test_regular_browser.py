@@ -13,6 +13,7 @@ from tests.browsing import brightness, signed_in_page
 from tests.dicom.objects import part10
 from tests.dicom.volumes import stack
 from tests.dimse.receiving import keep
+from tests.storage import store_below
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 STEADY = 60_000  # milliseconds, for a machine that draws volumes without a graphics card
@@ -26,10 +27,7 @@ def page(
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     settings.CELERY_TASK_ALWAYS_EAGER = False  # the worker is this test
     settings.CELERY_BROKER_URL = "memory://"
-    settings.SPOOL_DIR = tmp_path / "spool"
-    place = {"location": str(tmp_path / "dicom")}
-    storage = {"BACKEND": "apps.studies.storage.dicom_storage", "OPTIONS": place}
-    settings.STORAGES = {**settings.STORAGES, "dicom": storage}
+    store_below(tmp_path, settings)
     yield from signed_in_page("radiologist", live_server.url)
 
 

@@ -1,41 +1,25 @@
 """A session that ends while images are open, in a real browser."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import sync_playwright
 
 from apps.audit.services import Origin
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
-from tests.browsing import open_browser
 from tests.dicom.objects import ct_image, part10
 from tests.factories import PASSWORD
 from tests.studies.conftest import spool
-from tests.viewing.loading import session_of
-from tests.viewing.viewer import Viewer, viewing
+from tests.viewing.viewer import Viewer
 
 __all__ = ["spool"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # The browser tells of each request that is refused, and that is what happens here.
 REFUSED = ("401", "Failed to load resource")
-
-
-@pytest.fixture
-def viewer(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Viewer]:
-    # Playwright's loop runs in this thread; the rows of a test are still made in it.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = session_of("radiologist")
-    with sync_playwright() as playwright:
-        for browser in open_browser(playwright):
-            with viewing(browser, live_server.url, session) as made:
-                yield made
 
 
 def test_a_session_that_ends_leads_to_the_login_and_back_to_the_study(

@@ -1,8 +1,6 @@
 """The viewer's scripts are kept compiled after its first image, and nothing starts twice."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pydicom
 import pytest
@@ -11,7 +9,6 @@ from playwright.sync_api import ConsoleMessage, Page, Request
 from apps.audit.services import Origin
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
-from tests.browsing import signed_in_page
 
 pytestmark = [
     pytest.mark.browser,
@@ -28,13 +25,6 @@ RUNS = """() => {
   return all.filter((name) => name.includes("/app.bundle.") && name.endsWith(".js")).length;
 }"""
 SHOWN = "() => window.cornerstone?.getRenderingEngines?.()?.[0]?.getViewports()[0]?.csImage"
-
-
-@pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A radiologist's browser; complaints of the browser fail the test."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    yield from signed_in_page("radiologist", live_server.url)
 
 
 @pytest.fixture

@@ -2,22 +2,18 @@
 
 import os
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
-from tests.browsing import open_browser
 from tests.dicom.objects import ct_image, part10
 from tests.studies.conftest import spool
-from tests.viewing.loading import session_of
-from tests.viewing.viewer import Viewer, viewing
+from tests.viewing.viewer import Viewer
 
 __all__ = ["spool"]
 
@@ -47,17 +43,6 @@ SHOW_REPORT = """() => {
   });
 }"""
 LATER = 500  # milliseconds: what must not happen would have happened by then
-
-
-@pytest.fixture
-def viewer(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Viewer]:
-    # Playwright's loop runs in this thread; the rows of a test are still made in it.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = session_of("radiologist")
-    with sync_playwright() as playwright:
-        for browser in open_browser(playwright):
-            with viewing(browser, live_server.url, session) as made:
-                yield made
 
 
 @pytest.fixture

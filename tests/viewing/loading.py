@@ -16,7 +16,6 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
     django.setup()
 
-from django.test import Client
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
@@ -24,7 +23,7 @@ from apps.audit.services import Origin
 from apps.studies.models import Instance
 from apps.studies.services import store_instances
 from apps.studies.spool import default_spool
-from tests.factories import make_user
+from tests.factories import make_user, signed_in
 
 AT_ONCE = 100
 
@@ -61,8 +60,7 @@ def renamed(path: Path, folder: Path) -> Path:
 
 def session_of(role: str) -> str:
     """The session of somebody new with one role."""
-    client = Client()
-    client.force_login(make_user(role), backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(make_user(role))
     return client.cookies["sessionid"].value
 
 

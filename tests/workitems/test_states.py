@@ -1,9 +1,6 @@
 """The life of a workitem (PS3.4 table CC.1.1-2)."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from apps.audit.models import Event
 from apps.audit.services import Origin
@@ -11,6 +8,7 @@ from apps.workitems import services
 from apps.workitems.attributes import PROGRESS, values_of
 from apps.workitems.models import Workitem
 from apps.workitems.services import WorkitemRefused
+from tests.threads import at_once
 from tests.workitems.samples import (
     KEY,
     OTHER_KEY,
@@ -142,19 +140,9 @@ def test_what_is_completed_cannot_be_cancelled() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_claim_at_once_exactly_one_wins() -> None:
     row = make()
-    start = threading.Barrier(6)
-    found: list[str] = []
 
-    def claim(number: int) -> None:
-        start.wait()
-        try:
-            found.append(outcome(row, "IN PROGRESS", f"2.25.{number + 1}"))
-        finally:
-            connection.close()
+    def claim(number: int) -> str:
+        return outcome(row, "IN PROGRESS", f"2.25.{number + 1}")
 
-    threads = [threading.Thread(target=claim, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(claim, range(6))
     assert sorted(found) == ["TransactionWrong"] * 5 + ["done"]

@@ -21,6 +21,7 @@ from tests.factories import (
     ReferrerFactory,
     RequestedProcedureFactory,
     ResourceFactory,
+    signed_in,
 )
 
 pytestmark = pytest.mark.django_db
@@ -230,8 +231,7 @@ def test_a_referrer_orders_in_the_own_name_and_books_nothing(
     user = user_of("referrer")
     own, other = ReferrerFactory(user=user), ReferrerFactory()
     patient = OrderFactory(referrer=own).patient
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = signed_in(user)
     url = reverse("worklist:order-create", args=[patient.pk])
     assert client.get(url).status_code == 200
     assert client.post(url, sent | {"referrer": str(other.pk)}).status_code == 422

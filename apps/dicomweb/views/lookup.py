@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.core.cache import cache
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.urls import reverse
@@ -106,7 +105,7 @@ def _one(request: HttpRequest, rows: models.QuerySet[M], **keys: str) -> M:
 
 def note(request: HttpRequest, study: Study) -> None:
     """Journal that the user opened a study."""
-    _noted_once(request, study, note_viewing)
+    _note_once(request, study.study_instance_uid, lambda: study, ahead=False)
 
 
 def note_unless_ahead(request: HttpRequest, study: Study) -> None:
@@ -114,33 +113,24 @@ def note_unless_ahead(request: HttpRequest, study: Study) -> None:
 
     That is journalled, too, under its own name: no images are read unseen.
     """
-    _noted_once(request, study, _noting(request))
+    _note_once(request, study.study_instance_uid, lambda: study, ahead=_is_ahead(request))
 
 
 def note_named(request: HttpRequest, study: str) -> None:
-    """The same for a study of which only the UID is known, and without the cache.
+    """The same for a study of which only the UID is known.
 
     The study is looked up once in a while, not for each part of it; raises Http404, GoneError.
     """
-    note_it = _noting(request)
-    key = (request.user.pk, study, note_it)
-    if not _looked_at.passes(key):
-        return
-    try:
-        note_it(find_study(request, study), origin=origin_of(request))
-    except BaseException:
-        _looked_at.forget(key)
-        raise
+    _note_once(request, study, lambda: find_study(request, study), ahead=_is_ahead(request))
 
 
-def _noting(request: HttpRequest) -> Callable[..., None]:
-    return note_prefetching if "X-Background" in request.headers else note_viewing
+def _is_ahead(request: HttpRequest) -> bool:
+    return "X-Background" in request.headers
 
 
-def _noted_once(request: HttpRequest, study: Study, note_it: Callable[..., None]) -> None:
-    """The cache only saves asking the journal again."""
-    key = f"{note_it.__name__}-{request.user.pk}-{study.pk}"
-    if cache.get(key):
-        return
-    note_it(study, origin=origin_of(request))
-    cache.set(key, 1, ONCE_IN.total_seconds())
+def _note_once(request: HttpRequest, uid: str, find: Callable[[], Study], *, ahead: bool) -> None:
+    """What this process remembers only saves asking the journal, which holds for all of them."""
+    note_it = note_prefetching if ahead else note_viewing
+    _looked_at.once(
+        (request.user.pk, uid, ahead), lambda: note_it(find(), origin=origin_of(request))
+    )

@@ -17,10 +17,11 @@ from pydicom.sequence import Sequence as DicomSequence
 from pynetdicom import build_role
 
 from apps.audit.models import Kind
+from apps.audit.retrying import claim, renewing
 from apps.audit.services import Origin, record
 from apps.dimse.models import CommitmentRequest
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE
-from apps.dimse.services.attempts import claim, finish, renewing, try_later
+from apps.dimse.services.attempts import LEASE, finish, try_later
 from apps.dimse.services.calling import CalledDeviceFailed, calling, expect_success
 from apps.studies.models import Instance, Study
 from apps.studies.services import Kept, is_unaltered, kept_instances
@@ -85,10 +86,10 @@ def report_again(row: CommitmentRequest) -> CommitmentRequest:
 
 def verify_request(row: CommitmentRequest) -> CommitmentRequest:
     """Read every byte that was asked for; journalled for each study concerned."""
-    if row.status != Status.ASKED or not claim(row):
+    if row.status != Status.ASKED or not claim(row, lease=LEASE):
         return row
 
-    renew = renewing(row)
+    renew = renewing(row, lease=LEASE)
 
     def check(instance: Instance) -> bool:
         renew()
@@ -115,7 +116,7 @@ def tell_request(row: CommitmentRequest) -> bool:
 
     False where the device was called and did not take it.
     """
-    if row.status != Status.VERIFIED or not claim(row):
+    if row.status != Status.VERIFIED or not claim(row, lease=LEASE):
         return True
     CommitmentRequest.objects.filter(pk=row.pk).update(asker_connected=False)
     try:
@@ -134,7 +135,7 @@ def claim_for_asker(pk: int) -> CommitmentRequest | None:
         .select_related("device")
         .first()
     )
-    return row if row is not None and claim(row, early=True) else None
+    return row if row is not None and claim(row, lease=LEASE, early=True) else None
 
 
 def note_told(row: CommitmentRequest) -> None:

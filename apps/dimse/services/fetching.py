@@ -22,12 +22,13 @@ from pynetdicom import build_role, evt
 from pynetdicom.presentation import StoragePresentationContexts
 
 from apps.audit.models import Kind
+from apps.audit.retrying import claim, renewing
 from apps.audit.services import Origin, record
 from apps.dicom.part10 import file_meta
 from apps.dicom.uids import valid_uid
 from apps.dimse.models import Retrieval
 from apps.dimse.offers import STUDY_GET, STUDY_MOVE
-from apps.dimse.services.attempts import claim, finish, renewing, try_later
+from apps.dimse.services.attempts import finish, try_later
 from apps.dimse.services.calling import CalledDeviceFailed, calling
 from apps.dimse.services.remote import find_remote_classes
 from apps.studies.models import Study

@@ -19,11 +19,12 @@ from pydicom.sequence import Sequence as DicomSequence
 from pynetdicom import evt
 
 from apps.audit.models import Kind
+from apps.audit.retrying import claim
 from apps.audit.services import SYSTEM, Origin, record
 from apps.dicom.uids import new_uid
 from apps.dimse.models import CommitmentInquiry, CommittedInstance
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE
-from apps.dimse.services.attempts import claim, finish, try_later
+from apps.dimse.services.attempts import LEASE, finish, try_later
 from apps.dimse.services.calling import CalledDeviceFailed, calling, expect_success
 from apps.dimse.services.commitment import referenced
 from apps.studies.models import Instance, Study
@@ -87,7 +88,7 @@ def send_inquiry(row: CommitmentInquiry) -> bool:
     """
     if row.status == Status.ASKED:
         row = _ask_anew(row)
-    if row.status != Status.WAITING or not claim(row):
+    if row.status != Status.WAITING or not claim(row, lease=LEASE):
         return True
     try:
         _request(row)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.studies.models import Study
+from apps.studies.services.recording import record_of_study
 
 MOST_FAILED = 100
 
@@ -24,13 +25,10 @@ def note_retrieval(retrieved: Mapping[int, Retrieved], *, destination: str, orig
     """Journal one row for each study of a request; `retrieved` by primary key."""
     with transaction.atomic():
         for study in Study.objects.filter(pk__in=retrieved):
-            record(
+            record_of_study(
                 Kind.STUDIES_RETRIEVED,
                 study,
                 origin=origin,
-                patient_id=study.patient_id,
-                accession_number=study.accession_number,
-                study_instance_uid=study.study_instance_uid,
                 details=_details(retrieved[study.pk], destination),
             )
 

@@ -18,6 +18,7 @@ from apps.exports.models import Export, HeldObject, Profile
 from apps.exports.services.refusals import ExportRefused
 from apps.exports.services.room import require_export_room
 from apps.studies.models import Study
+from apps.studies.services.recording import record_of_study
 
 log = logging.getLogger(__name__)
 MOST_STUDIES = 200
@@ -99,13 +100,10 @@ def decide(
 def note_archive(study: Study, *, origin: Origin, level: str) -> None:
     """Somebody takes a study, or part of it, as an archive without asking for an export."""
     with transaction.atomic():
-        record(
+        record_of_study(
             Kind.STUDY_EXPORTED,
             study,
             origin=origin,
-            patient_id=study.patient_id,
-            accession_number=study.accession_number,
-            study_instance_uid=study.study_instance_uid,
             details={"kind": Export.Kind.ZIP, "level": level},
         )
 
@@ -168,13 +166,10 @@ def _ring() -> None:
 
 
 def _record_study(export: Export, study: Study, origin: Origin) -> None:
-    record(
+    record_of_study(
         Kind.STUDY_EXPORTED,
         study,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"export": export.pk, "kind": export.kind},
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from apps.audit.leasing import Claim, Lease
 from apps.audit.models import Kind
@@ -13,7 +12,6 @@ from apps.audit.services import Origin
 from apps.exports.models import Export, HeldObject, Pseudonym
 from apps.exports.services.asking import record_export
 
-ATTEMPTS = 3  # one that kills its worker is not tried for ever
 _lease = Lease(
     Export,
     "status",
@@ -25,7 +23,7 @@ _lease = Lease(
 
 def claim_next() -> Claim[Export] | None:
     """Take the oldest export that waits; None where there is nothing to do."""
-    _lease.take_from_dead(_put_back)
+    _lease.put_back_from_dead(_fail)
     due = Export.objects.due().select_related("user", "profile")
     return _lease.take_next(due.all, done_count=0)
 
@@ -77,14 +75,6 @@ def note_failed(claim: Claim[Export], *, reason: str) -> None:
     """It cannot be made; `reason` is for a person. Raises ClaimLost."""
     with transaction.atomic():
         _fail(_lease.locked(claim), reason)
-
-
-def _put_back(row: Export) -> None:
-    if row.attempts >= ATTEMPTS:
-        _fail(row, _("It was cut off again and again."))
-    else:
-        row.status = Export.Status.QUEUED
-        row.save()
 
 
 def _fail(row: Export, reason: str) -> None:

@@ -2,16 +2,14 @@
 
 import datetime
 import uuid
-from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.audit import retrying
 from apps.audit import services as audit
 from apps.audit.models import Event, Kind
-from apps.audit.retrying import wait_after
 from apps.audit.services import Origin
 from apps.hl7.models import Message, Partner
 from apps.hl7.outbound import build_result
@@ -25,14 +23,6 @@ RESULT = "ORU^R01"
 
 class ResendRefused(ValueError):
     """The message cannot be sent again; the text may be shown to a person."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A message that this worker alone may send until its lease ends."""
-
-    message: Message
-    attempt: int
 
 
 def queue_results(event: Event) -> None:
@@ -76,24 +66,15 @@ def queue_result(version: ReportVersion, *, event: Event, partner: Partner) -> M
     return message if created else None
 
 
-def claim(message: Message) -> Claim | None:
-    """Take a due message for one attempt; None where another worker was faster.
-
-    The count of attempts is the token: who comes back with an older one has lost it.
-    """
-    taken = Message.objects.filter(
-        pk=message.pk,
-        status=Message.Status.WAITING,
-        attempts=message.attempts,
-        next_attempt_at=message.next_attempt_at,
-    ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + LEASE)
-    return Claim(message, message.attempts + 1) if taken else None
+def claim(message: Message) -> bool:
+    """Take a due message for one attempt; False where another worker was faster."""
+    return retrying.claim(message, lease=LEASE)
 
 
-def note_sent(claim: Claim, *, acknowledgement: bytes) -> bool:
+def note_sent(claimed: Message, *, acknowledgement: bytes) -> bool:
     """The partner has it (AA or CA). False where the claim was lost meanwhile."""
     with transaction.atomic():
-        row = _held(claim)
+        row = _held(claimed)
         if row is None:
             return False
         row.status = Message.Status.SENT
@@ -105,14 +86,14 @@ def note_sent(claim: Claim, *, acknowledgement: bytes) -> bool:
 
 
 def note_not_sent(
-    claim: Claim, *, reason: str, acknowledgement: bytes | None = None, for_good: bool = False
+    claimed: Message, *, reason: str, acknowledgement: bytes | None = None, for_good: bool = False
 ) -> bool:
     """The attempt failed: try again later, or give up. False where the claim was lost.
 
     `for_good`: the partner said that it will never take it (AR, CR).
     """
     with transaction.atomic():
-        row = _held(claim)
+        row = _held(claimed)
         if row is None:
             return False
         row.error = reason[:200]
@@ -121,7 +102,7 @@ def note_not_sent(
             row.status, row.next_attempt_at = Message.Status.DEAD, None
             _record(Kind.MESSAGE_FAILED, row)
         else:
-            row.next_attempt_at = timezone.now() + wait_after(row.attempts)
+            row.next_attempt_at = timezone.now() + retrying.wait_after(row.attempts)
         row.save()
     return True
 
@@ -145,16 +126,9 @@ def resend(message: Message, *, origin: Origin) -> Message:
     return row
 
 
-def _held(claim: Claim) -> Message | None:
-    return (
-        Message.objects.select_for_update()
-        .filter(
-            pk=claim.message.pk,
-            status=Message.Status.WAITING,
-            attempts=claim.attempt,
-        )
-        .first()
-    )
+def _held(claimed: Message) -> Message | None:
+    """The row as it is now, for the caller's transaction; None where the claim was lost."""
+    return retrying.mine(claimed).select_for_update().first()
 
 
 def _record(kind: Kind, row: Message, *, origin: Origin | None = None) -> None:

@@ -9,12 +9,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.routing.models import Priority, Rule, Transfer
 from apps.routing.services.fitting import routes
 from apps.studies.models import Series, Study
+from apps.studies.services.recording import record_of_study
 from apps.worklist.models import Device
 
 log = logging.getLogger(__name__)
@@ -93,13 +93,11 @@ def record_transfer(
 ) -> None:
     """One journal row about a transfer: to whom, what, and which study it is."""
     device, study = row.destination, row.study
-    audit.record(
+    record_of_study(
         kind,
+        study,
         row,
         origin=origin or Origin(protocol="dicom", peer=device.ae_title, user=row.asked_by),
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"to": device.ae_title, "content": row.content, **details},
     )
 

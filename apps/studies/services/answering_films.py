@@ -4,7 +4,6 @@ An encoder takes a processor for as long as it works, and whoever waits holds a 
 web server. Long films are made by a worker instead (apps/exports).
 """
 
-import fcntl
 import hashlib
 import os
 import time
@@ -16,6 +15,7 @@ import orjson
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from apps.audit.alone import held
 from apps.dicom.workshop import BusyError
 from apps.studies.models import Instance
 from apps.studies.patience import TooMuchAsked
@@ -90,10 +90,7 @@ def _free_place() -> int | None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(AT_ONCE):
         handle = os.open(folder / f"film-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-        else:
+        if held(handle):
             return handle
+        os.close(handle)
     return None

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.amending import text_of
 from apps.dicom.header import explicit
 from apps.dicom.json import JsonDataset, to_json
 from apps.dicom.sop_classes import is_derived
 from apps.studies.models import Instance, Provenance, Study
 from apps.studies.services.incoming import Incoming
+from apps.studies.services.recording import record_of_study
 
 _PATIENT_ID = "00100020"
 _REFERENCED = "00081155"
@@ -90,13 +91,11 @@ def _note(row: Instance, user: User, origin: Origin) -> None:
     Provenance.objects.create(
         instance=row, user=user, name=str(user), address=origin.address, at=timezone.now()
     )
-    record(
+    record_of_study(
         Kind.OBJECT_SAVED,
+        study,
         row,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"sop_instance_uid": row.sop_instance_uid, "sop_class_uid": row.sop_class_uid},
     )
 

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.amending import Change, text_of
 from apps.studies.models import Correction, Instance, Series, Study
 from apps.studies.services.columns import as_sent, is_column, show_corrections
 from apps.studies.services.overlaying import new_overlay
+from apps.studies.services.recording import record_of_study
 
 # What makes an object itself, and what its pixels mean, is no matter of opinion.
 _FIXED = frozenset({0x00020010, 0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
@@ -201,13 +202,10 @@ SERIES_FIELDS = (
 
 def journal(kind: Kind, study: Study, rows: Sequence[Correction], *, origin: Origin) -> None:
     """The journal holds what was changed, not the values."""
-    record(
+    record_of_study(
         kind,
         study,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={
             "attributes": sorted({one.path for one in rows}),
             "corrections": [one.pk for one in rows][:100],

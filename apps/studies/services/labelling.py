@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.studies.models import Label, Study, StudyLabel
+from apps.studies.services.recording import record_of_study
 
 NAME_LENGTH = Label._meta.get_field("name").max_length or 0
 
@@ -106,12 +107,9 @@ def _locked(study: Study) -> Study:
 
 def _journal(kind: Kind, study: Study, label: Label, *, origin: Origin) -> None:
     """By its key: people write names of patients into all sorts of words."""
-    record(
+    record_of_study(
         kind,
         study,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"label": label.pk},
     )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.dates import format_date, format_time
 from apps.dicom.key_objects import (
     KEY_OBJECTS,
@@ -31,6 +31,7 @@ from apps.dicom.structured_report import person
 from apps.dicom.uids import derived_uid, new_uid
 from apps.studies.models import Instance, Rejection, Study
 from apps.studies.services.outgoing import header_json
+from apps.studies.services.recording import record_of_study
 from apps.studies.services.rejecting import RejectedAlreadyError, Target, reject
 from apps.studies.services.storing import Demands, Outcome, store_instances
 from apps.studies.spool import default_spool
@@ -130,13 +131,10 @@ def change_key_images(
         _store(_selection(study, user, title, [_referenced(one, images) for one in kept]), origin)
     _supersede(study, before, origin)
     with transaction.atomic():
-        record(
+        record_of_study(
             Kind.KEY_IMAGES_CHANGED,
             study,
             origin=origin,
-            patient_id=study.patient_id,
-            accession_number=study.accession_number,
-            study_instance_uid=study.study_instance_uid,
             details={"title": meaning, "marked": len(new - old), "unmarked": len(old - new)},
         )
 

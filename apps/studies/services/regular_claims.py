@@ -3,15 +3,14 @@
 import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from apps.audit.leasing import Claim, Lease
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.dicom.derived_images import series_uid
 from apps.studies.models import RegularSeries
+from apps.studies.services.recording import record_of_study
 
-ATTEMPTS = 3  # one that kills its worker is not tried for ever
 _lease = Lease(
     RegularSeries,
     "state",
@@ -29,8 +28,8 @@ def claim_next() -> Claim[RegularSeries] | None:
 
 
 def take_up_left_behind() -> None:
-    """Put series of dead workers back into the queue."""
-    _lease.take_from_dead(_put_back)
+    """Put series of dead workers back into the queue, or give them up."""
+    _lease.put_back_from_dead(_fail)
 
 
 def note_progress(claim: Claim[RegularSeries], done: int, total: int) -> None:
@@ -55,14 +54,6 @@ def note_failed(claim: Claim[RegularSeries], reason: str) -> None:
         _fail(_lease.locked(claim), reason)
 
 
-def _put_back(row: RegularSeries) -> None:
-    if row.attempts >= ATTEMPTS:
-        _fail(row, _("It was cut off again and again."))
-    else:
-        row.state = RegularSeries.State.WAITING
-        row.save()
-
-
 def _fail(row: RegularSeries, reason: str) -> None:
     row.state, row.lease_until, row.reason = RegularSeries.State.FAILED, None, reason[:200]
     row.save()
@@ -76,12 +67,10 @@ def _origin(row: RegularSeries) -> Origin:
 def record_regular(kind: Kind, row: RegularSeries, origin: Origin, **details: int) -> None:
     """One row of the journal, in the caller's transaction."""
     study = row.source.study
-    record(
+    record_of_study(
         kind,
+        study,
         row,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"series_instance_uid": row.source.series_instance_uid, **details},
     )

@@ -15,9 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.models import Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.studies.models import Instance, Rejection, Series, Study
 from apps.studies.services.coercing import follow_patient
+from apps.studies.services.recording import record_of_study
 
 NOTED = 100  # UIDs in a row of the journal
 
@@ -214,13 +215,11 @@ def _narrowness(row: Rejection) -> tuple[bool, bool, int]:
 
 def _journal(kind: Kind, row: Rejection, uids: Sequence[str], *, origin: Origin) -> None:
     study = row.study
-    record(
+    record_of_study(
         kind,
+        study,
         row,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={
             "code": row.code,
             "series": row.series.series_instance_uid if row.series else "",

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import Event, Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.studies.models import Study
 from apps.studies.services.matching import match_automatically
+from apps.studies.services.recording import record_of_study
 
 
 def settle_study(study: Study, *, origin: Origin) -> bool:
@@ -27,13 +28,10 @@ def settle_study(study: Study, *, origin: Origin) -> bool:
         row.save(update_fields=["status"])
         if row.match == Study.Match.UNMATCHED:
             match_automatically(row, origin=origin)
-        record(
+        record_of_study(
             Kind.STUDY_EXTENDED if _complete_before(row) else Kind.STUDY_COMPLETE,
             row,
             origin=origin,
-            patient_id=row.patient_id,
-            accession_number=row.accession_number,
-            study_instance_uid=row.study_instance_uid,
             details={"instances": row.instance_count},
         )
     return True

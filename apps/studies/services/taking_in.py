@@ -1,9 +1,7 @@
 """What becomes of an uploaded file: unpacked, stored, corrected, and told in plain words."""
 
-import fcntl
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -13,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.audit.alone import alone
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
 from apps.dicom.picture_files import kind_of
@@ -69,23 +68,11 @@ def take_in(upload: Upload, *, origin: Origin) -> Upload:
     """
     if upload.state != Upload.State.RECEIVED:
         return upload
-    with _alone(upload) as mine:
+    with alone(upload.path) as mine:
         upload.refresh_from_db()
         if mine and upload.state == Upload.State.RECEIVED:
             _finish(upload, list(_lines(upload, origin=origin)), origin=origin)
     return upload
-
-
-@contextmanager
-def _alone(upload: Upload) -> Iterator[bool]:
-    """True for the one process at a time that may take an upload in."""
-    with upload.path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _finish(upload: Upload, lines: list[Line], *, origin: Origin) -> None:

@@ -1,6 +1,5 @@
 """Files that come from a browser piece by piece, and go on where they broke off."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
+from apps.audit.alone import held
 from apps.orders.models import RequestedProcedure
 from apps.patients.models import Patient
 from apps.studies.models import Upload
@@ -118,10 +118,9 @@ def _opened(upload: Upload) -> Iterator[int]:
     upload.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(upload.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not held(handle):
+            raise BusyUploadError
         yield handle
-    except BlockingIOError:
-        raise BusyUploadError from None
     finally:
         os.close(handle)
 

@@ -6,8 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import Event, Kind
-from apps.audit.services import Origin, record
+from apps.audit.services import Origin
 from apps.studies.models import Instance, Study
+from apps.studies.services.recording import record_of_study
 
 ONCE_IN = timedelta(minutes=10)
 
@@ -29,26 +30,21 @@ def _note_once(kind: Kind, study: Study, origin: Origin, *, unless: list[Kind]) 
         row = Study.everything.select_for_update().only("pk").get(pk=study.pk)
         if _noted(row, origin, unless):
             return
-        record(
+        record_of_study(
             kind,
             study,
             origin=origin,
-            patient_id=study.patient_id,
-            accession_number=study.accession_number,
-            study_instance_uid=study.study_instance_uid,
         )
 
 
 def note_taking(instance: Instance, *, origin: Origin) -> None:
     """Record that the file of an instance was downloaded."""
     study = instance.series.study
-    record(
+    record_of_study(
         Kind.INSTANCE_TAKEN,
+        study,
         instance,
         origin=origin,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        study_instance_uid=study.study_instance_uid,
         details={"sop_instance_uid": instance.sop_instance_uid},
     )
 

@@ -1,5 +1,7 @@
 // Small windows of ours over the viewer, made of plain elements, with its colours.
 /* global openpacs */
+import { postJson } from "./asking.js";
+
 const { styles, words } = openpacs.layouts;
 
 const sheet = document.createElement("link");
@@ -84,13 +86,7 @@ export function tell(context, title, message, type = "success") {
 
 /** Ask our server; resolves to its JSON, rejects with what it said. */
 export async function ask(address, sent) {
-  const options = sent && {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": openpacs.site.csrfToken },
-    body: JSON.stringify(sent),
-    keepalive: true,
-  };
-  const response = await fetch(address, { credentials: "same-origin", ...options });
+  const response = await (sent ? postJson(address, sent) : fetch(address));
   // Who is signed out is led to a page: that is no answer either.
   const kind = response.headers.get("Content-Type") ?? "";
   const said = kind.startsWith("application/json") ? await response.json() : null;

@@ -1,5 +1,6 @@
 // A series as a film: asked for here, made by a worker, taken when it is ready.
 /* global openpacs */
+import { post } from "./asking.js";
 
 const { film, words } = openpacs.printing;
 const PAUSE = 700; // ms between two looks
@@ -10,11 +11,7 @@ export async function askForFilm(form, { series, instance, images, window: level
   const { first, last, step, speed } = given;
   const body = new URLSearchParams({ series, instance, first, last, step, speed, ...(levels ?? {}) });
   tell(words.filmAsked);
-  const answer = await fetch(film, {
-    method: "POST",
-    body,
-    headers: { "X-CSRFToken": openpacs.site.csrfToken },
-  });
+  const answer = await post(film, { body });
   const asked = await answer.json().catch(() => ({}));
   if (!answer.ok) return tell(asked.said ?? words.filmFailed);
   return follow(asked.state, tell);

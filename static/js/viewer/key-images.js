@@ -3,6 +3,7 @@
 // A press shows at once; what was pressed goes to the server a moment later, in one change
 // (apps/viewer/key_images.py), which writes a Key Object Selection Document of it.
 /* global openpacs */
+import { postJson } from "./asking.js";
 import { follow, jumpTo, shownIn } from "./shown-image.js";
 import { starButton } from "./key-image-button.js";
 
@@ -92,12 +93,7 @@ async function send() {
 
 async function post(study, code, marked, unmarked) {
   const body = { title: code, marked: [...marked.values()], unmarked: [...unmarked.values()] };
-  const response = await fetch(address(change, study), {
-    method: "POST",
-    keepalive: true, // also of a window that is being closed
-    headers: { "Content-Type": "application/json", "X-CSRFToken": openpacs.site.csrfToken },
-    body: JSON.stringify(body),
-  }).catch(() => null);
+  const response = await postJson(address(change, study), body).catch(() => null);
   if (!response?.ok) {
     say(words.failed, "error");
     images.delete(study);

@@ -3,6 +3,8 @@
 // What is irregular the server says, once for each study (apps/viewer/regular.py). The viewer
 // itself calls a tilted series fit for MPR and draws it askew, so its mark is taken away here.
 /* global openpacs */
+import { post } from "./asking.js";
+
 const { irregular, make, progress, mayMake, words } = openpacs.regular;
 const POLL_MS = 1000;
 const MPR = "mpr";
@@ -23,9 +25,8 @@ const replaced = new Set(); // layouts in which the regular series was put once
 
 const at = (address, uid) => address.replace("{uid}", uid);
 
-async function ask(address, options = {}) {
-  const headers = { "X-CSRFToken": openpacs.site.csrfToken };
-  const response = await fetch(address, { credentials: "same-origin", headers, ...options });
+async function answerOf(asked) {
+  const response = await asked;
   const answer = await response.json().catch(() => ({}));
   if (response.status === 409) return { state: "failed", reason: answer.reason };
   if (!response.ok) return { state: "failed", reason: words.noAnswer };
@@ -37,7 +38,7 @@ async function learn(displaySets) {
   for (const study of studies) {
     if (asked.has(study)) continue;
     asked.add(study);
-    const answer = await ask(at(irregular, study));
+    const answer = await answerOf(fetch(at(irregular, study)));
     for (const found of answer.series ?? []) series.set(found.uid, { ...found, study });
   }
   mark();
@@ -139,7 +140,7 @@ function textsOf(found, isIrregular) {
 async function begin(found) {
   Object.assign(found, { state: "waiting", percent: 0, began: true });
   update();
-  await take(found, await ask(at(make, found.uid), { method: "POST" }));
+  await take(found, await answerOf(post(at(make, found.uid))));
 }
 
 async function take(found, answer) {
@@ -157,7 +158,7 @@ async function take(found, answer) {
 function watch(found) {
   if (!found || !isUnderWay(found) || poll) return;
   poll = setTimeout(async () => {
-    const answer = await ask(at(progress, found.uid));
+    const answer = await answerOf(fetch(at(progress, found.uid)));
     poll = 0;
     await take(found, { ...answer, began: true });
   }, POLL_MS);

@@ -1,5 +1,6 @@
 // The picture of the active viewport, put into the report that is being written.
 /* global openpacs */
+import { post } from "./asking.js";
 import { capture, describe, viewportsOf } from "./capture.js";
 import { button } from "./toolbar.js";
 
@@ -28,11 +29,7 @@ async function putIntoReport(context) {
   for (const name of ["study", "series", "instance", "frame"]) body.append(name, known[name]);
   if (beside) body.append("report", beside.dataset.reportPictures);
   for (const uid of opened()) body.append("opened", uid);
-  const answer = await fetch(address, {
-    method: "POST",
-    body,
-    headers: { "X-CSRFToken": openpacs.site.csrfToken },
-  });
+  const answer = await post(address, { body });
   const said = await answer.json().catch(() => ({ said: words.failed }));
   tell(context, said.said, answer.ok ? "success" : "warning");
   // A viewer in a frame has the page around it show the picture.

@@ -1,5 +1,6 @@
 // Other places for what is on the screen: the 3D workstation, programs on this desk, devices.
 /* global openpacs */
+import { post } from "./asking.js";
 import { element, openDialog } from "./dialogs.js";
 import { button } from "./toolbar.js";
 
@@ -21,8 +22,7 @@ function openWorkstation(context) {
 
 // The answer names the address: its scheme is the program's, so that it is no redirection.
 async function startProgram(address, notice) {
-  const headers = { "X-CSRFToken": openpacs.site.csrfToken };
-  const response = await fetch(address, { method: "POST", headers });
+  const response = await post(address);
   const target = response.headers.get("HX-Redirect");
   if (target) window.location.assign(target);
   notice.textContent = target ? words.started : words.failed;
