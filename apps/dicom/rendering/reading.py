@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from apps.dicom.transcoding import MIB, UNCOMPRESSED, read_little_endian
 
 MOST_FRAME_BYTES = 256 * MIB  # of one frame, decoded
 _PIXELS, _FLOATS, _DOUBLES = "PixelData", "FloatPixelData", "DoubleFloatPixelData"
+_PIXEL_TAG = 0x7FE00010
 _NAMES = (_PIXELS, _FLOATS, _DOUBLES)
 _BITS = (1, 8, 16, 32, 64)
 
@@ -66,7 +68,15 @@ def frame_of(dataset: Dataset, syntax: str, number: int) -> Frame:
         plain = ExplicitVRLittleEndian
         return Frame(_plain(dataset, str(plain), number - 1), dataset, number)
     pixels = get_frame(dataset.PixelData, number - 1, number_of_frames=frames)
-    return _alone(dataset, pixels, syntax, number)
+    return _alone(_header_of(dataset), pixels, syntax, number)
+
+
+def _header_of(dataset: Dataset) -> Dataset:
+    """A header of its own: decoding changes it, and the next frame needs it as it was."""
+    made = dataset[:_PIXEL_TAG]
+    for tag in list(made.keys()):
+        made[tag] = copy(made.get_item(tag))  # what is in sequences is only read
+    return made
 
 
 def check_size(dataset: Dataset) -> None:
