@@ -233,6 +233,14 @@ def test_what_has_nothing_to_compress_comes_plain_among_the_images(
         assert kind.endswith(plain)
 
 
+def test_an_image_too_small_for_jpeg_2000_comes_plain(radiologist: Client, keep: Keep) -> None:
+    row = keep(ct_image(Rows=31, Columns=64, PixelData=bytes(31 * 64 * 2)))
+    accept = f'{DICOM}; transfer-syntax="{JPEG2000Lossless}"'
+    ((kind, data),) = parts_of(get(radiologist, address_of(row), accept))
+    assert kind.endswith(ExplicitVRLittleEndian)
+    assert dcmread(io.BytesIO(data)).Rows == 31
+
+
 def test_a_codec_that_fails_is_not_acceptable_and_the_stored_form_still_is(
     radiologist: Client, keep: Keep
 ) -> None:
