@@ -125,6 +125,7 @@ MIDDLEWARE = [
     "apps.accounts.middleware.SessionLimitMiddleware",
     "apps.accounts.middleware.SignInMiddleware",
     "apps.accounts.middleware.OwnPasswordMiddleware",
+    "openpacs.bodies.UnannouncedBodyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -5,12 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.accounts.access import public, signed_in
 from apps.accounts.views import home
-from apps.dicomweb.urls import wado_uri
+from apps.dicomweb.urls import nowhere, wado_uri
 from openpacs.health_page import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # First what is asked for a thousand times: addresses are tried one after the other.
     path("dicom-web/", include("apps.dicomweb.urls")),
+    *nowhere,
     path("", signed_in(home), name="home"),
     path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),

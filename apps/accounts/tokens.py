@@ -19,6 +19,7 @@ _SCOPES = (
     ("/dicom-web/workitems", Scope.WORKLIST, Scope.WORKLIST),
     ("/dicom-web/ws/", Scope.WORKLIST, Scope.WORKLIST),
     ("/dicom-web/", Scope.DICOMWEB_READ, Scope.DICOMWEB_WRITE),
+    ("/wado", Scope.DICOMWEB_READ, Scope.DICOMWEB_WRITE),
     ("/api/v1/steps", Scope.WORKLIST, Scope.WORKLIST),
     # Searches by name: a POST that changes nothing.
     ("/api/v1/patients/search", Scope.API_READ, Scope.API_READ),

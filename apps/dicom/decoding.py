@@ -1,8 +1,11 @@
 """Compressed pixel data to plain: by pydicom's decoders, and by GDCM where those give up."""
 
+import zlib
+from collections.abc import Iterable
+
 import gdcm
 import numpy as np
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
@@ -12,18 +15,21 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
+    RLELossless,
 )
 
 # Retired processes of JPEG: spectral selection and full progression, twelve bits.
 SPECTRAL, PROGRESSIVE = "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"
 _ALWAYS_LOSSY = frozenset(map(str, (JPEGBaseline8Bit, JPEGExtended12Bit, SPECTRAL, PROGRESSIVE)))
 _MAYBE_LOSSY = _ALWAYS_LOSSY | {str(JPEGLSNearLossless), str(JPEG2000), str(HTJ2K)}
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"  # Deflated Image Frame Compression (PS3.5 A.4.12)
 # What there is a decoder for.
 DECODABLE = frozenset(
     [
         *(f"1.2.840.10008.1.2.4.{one}" for one in (50, 51, 53, 55, 57, 70, 80, 81, 90, 91)),
         *(f"1.2.840.10008.1.2.4.{one}" for one in (201, 202, 203)),
         "1.2.840.10008.1.2.5",
+        DEFLATED_FRAMES,
     ]
 )
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
@@ -34,7 +40,11 @@ def decompress(dataset: Dataset, source: str) -> None:
 
     Raises whatever codecs raise.
     """
-    if source in (SPECTRAL, PROGRESSIVE) or _has_twelve_bits(dataset, source):
+    if source == DEFLATED_FRAMES:
+        _by_inflating(dataset)
+    elif source == RLELossless and dataset.BitsAllocated == 1:
+        _packed_bits(dataset)
+    elif source in (SPECTRAL, PROGRESSIVE) or _has_twelve_bits(dataset, source):
         _by_gdcm(dataset, source)
     else:
         _by_pydicom(dataset, source)
@@ -69,11 +79,49 @@ def _by_pydicom(dataset: Dataset, source: str) -> None:
         _set_pixels(dataset, np.packbits(cells, bitorder="little").tobytes())
 
 
+def _by_inflating(dataset: Dataset) -> None:
+    size = (_frame_cells(dataset) * dataset.BitsAllocated + 7) // 8
+    compressed = generate_frames(dataset.PixelData, number_of_frames=_frames(dataset))
+    _set_frames(dataset, [inflated_frame(one, size) for one in compressed])
+
+
+def inflated_frame(compressed: bytes, size: int) -> bytes:
+    """One deflated frame of so many bytes when it is plain; more are left behind."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(compressed, size)
+
+
+def _packed_bits(dataset: Dataset) -> None:
+    """RLE of single bits: its bytes hold eight pixels each (PS3.5 8.2.2)."""
+    packed = Dataset()
+    packed.Rows, packed.Columns, packed.SamplesPerPixel = 1, (_frame_cells(dataset) + 7) // 8, 1
+    packed.BitsAllocated, packed.BitsStored, packed.HighBit = 8, 8, 7
+    packed.PixelRepresentation, packed.PhotometricInterpretation = 0, "MONOCHROME2"
+    packed.NumberOfFrames, packed.PixelData = _frames(dataset), dataset.PixelData
+    packed["PixelData"].is_undefined_length = True
+    packed.file_meta = FileMetaDataset()
+    packed.file_meta.TransferSyntaxUID = RLELossless
+    _by_pydicom(packed, str(RLELossless))
+    size = packed.Columns
+    frames = [packed.PixelData[at * size : (at + 1) * size] for at in range(_frames(dataset))]
+    _set_frames(dataset, frames)
+
+
+def _set_frames(dataset: Dataset, frames: Iterable[bytes]) -> None:
+    """Frames one behind the other; those of single bits without the bits that fill their bytes."""
+    if dataset.BitsAllocated == 1 and _frame_cells(dataset) % 8:
+        bits = [np.unpackbits(np.frombuffer(one, np.uint8), bitorder="little") for one in frames]
+        loose = np.concatenate([one[: _frame_cells(dataset)] for one in bits])
+        frames = [np.packbits(loose, bitorder="little").tobytes()]
+    plain = b"".join(frames)
+    if len(plain) != (_cells(dataset) * dataset.BitsAllocated + 7) // 8:
+        raise ValueError("frames of another size")
+    _set_pixels(dataset, plain)
+
+
 def _by_gdcm(dataset: Dataset, source: str) -> None:
     if int(dataset.SamplesPerPixel) != 1:
         raise ValueError("colours of more than eight bits")
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    compressed = generate_frames(dataset.PixelData, number_of_frames=frames)
+    compressed = generate_frames(dataset.PixelData, number_of_frames=_frames(dataset))
     _set_pixels(dataset, b"".join(_gdcm_frame(one, dataset, source) for one in compressed))
 
 
@@ -120,8 +168,15 @@ def _clip(dataset: Dataset) -> None:
 
 
 def _cells(dataset: Dataset) -> int:
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    return int(dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * frames)
+    return _frame_cells(dataset) * _frames(dataset)
+
+
+def _frame_cells(dataset: Dataset) -> int:
+    return int(dataset.Rows * dataset.Columns * dataset.SamplesPerPixel)
+
+
+def _frames(dataset: Dataset) -> int:
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
 def _set_pixels(dataset: Dataset, plain: bytes) -> None:

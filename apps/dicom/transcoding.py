@@ -142,7 +142,9 @@ def _check_size(dataset: Dataset) -> None:
 def _compress(dataset: Dataset, target: str) -> None:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.set_original_encoding(False, True, dataset.original_character_set)
-    dataset.compress(target, generate_instance_uid=False)
+    # GDCM's encoder of RLE ends its process where a frame has an odd number of pixels.
+    plugin = "pylibjpeg" if target == RLELossless else ""
+    dataset.compress(target, encoding_plugin=plugin, generate_instance_uid=False)
 
 
 def _choose_pixel_vr(dataset: Dataset, target: str) -> None:

@@ -20,11 +20,13 @@ MAX_METADATA = 64 << 20  # bytes of a request, in all
 
 @dataclass(frozen=True)
 class Brought:
-    """One object of the request: its file, or why there is none (`reason`, see assembling)."""
+    """One object of the request: its file, or why there is none (`reason`, see assembling, and
+    the same in words)."""
 
     path: Path | None
     name: Named = NAMELESS
     reason: int = 0
+    words: str = ""
 
 
 def bring(parts: UploadedParts, stage: Stage) -> list[Brought]:
@@ -87,4 +89,4 @@ def _file(metadata: Any, bulk: dict[str, list[Bulk]], stage: Stage) -> Brought:
     try:
         return Brought(stage.keep(assemble(metadata, bulk)))
     except AssemblyError as error:
-        return Brought(None, named(metadata), error.reason)
+        return Brought(None, named(metadata), error.reason, str(error))

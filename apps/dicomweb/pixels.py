@@ -11,11 +11,12 @@ import numpy as np
 import zstandard
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import JPEG2000Lossless
 
 from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE, explicit
 from apps.dicom.part10 import file_meta
 from apps.dicom.single_frames import frame_of, single_frame
-from apps.dicom.transcoding import MOST_BYTES, TranscodingError
+from apps.dicom.transcoding import COMPRESSED, MOST_BYTES, TranscodingError
 from apps.dicom.workshop import Workshop
 from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.negotiation import DICOM, STORED
@@ -25,6 +26,8 @@ from apps.studies.services import outgoing, outgoing_file
 from apps.studies.storage import StorageError, stored_files
 
 _FLOAT_TAGS = {"OF": "7FE00008", "OD": "7FE00009"}
+_COMPRESSIBLE_BITS = (8, 16)
+_SHORTEST_JPEG_2000 = 32  # pixels of a side: the encoder halves an image five times
 _PLAIN = NATIVE | DEFLATED | {EXPLICIT_BIG}
 workshop = Workshop()
 
@@ -32,6 +35,25 @@ workshop = Workshop()
 def pixel_tag(rows: int | None, pixel_vr: str) -> str:
     """The tag of the pixel data of an instance with these columns; empty where it has none."""
     return _FLOAT_TAGS.get(pixel_vr, "7FE00010") if rows and pixel_vr else ""
+
+
+def sent_as(instance: Instance, transfer_syntax: str) -> str:
+    """The transfer syntax of an object for who asked for this one.
+
+    Reports, plans and pixels that no encoder takes (single bits, floats, a side too short for
+    JPEG 2000) go plain: among the images of a study they are to come, too.
+    """
+    if transfer_syntax not in COMPRESSED or instance.transfer_syntax_uid == transfer_syntax:
+        return transfer_syntax
+    return transfer_syntax if _is_taken(instance, transfer_syntax) else EXPLICIT_LITTLE
+
+
+def _is_taken(instance: Instance, transfer_syntax: str) -> bool:
+    """Does the encoder of this transfer syntax take such pixels?"""
+    if instance.pixel_vr not in ("OB", "OW") or instance.bits_allocated not in _COMPRESSIBLE_BITS:
+        return False
+    shortest = min(instance.rows or 0, instance.columns or 0)
+    return transfer_syntax != JPEG2000Lossless or shortest >= _SHORTEST_JPEG_2000
 
 
 def file_part(instance: Instance, transfer_syntax: str, location: str = "") -> Part:

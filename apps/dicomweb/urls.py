@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.urls import path
+from django.urls import path, re_path
 
-from apps.accounts.access import allows
+from apps.accounts.access import allows, signed_in
 from apps.accounts.policy import Action, Noun
 from apps.dicomweb.exceptions import answered
 from apps.dicomweb.methods import by_method, only_its_methods
@@ -136,3 +136,7 @@ urlpatterns = [
 ]
 # WADO-URI has one address beside those of DICOMweb (PS3.18 9.1).
 wado_uri = path("wado", _seen(uri.retrieve_object), name="wado-uri")
+# Whatever else is asked for below the service, with a slash too many for one.
+nowhere = [
+    re_path(r"^dicom-web(?:/(?P<rest>.*))?$", answered(signed_in(capabilities.nowhere))),
+]

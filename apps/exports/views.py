@@ -27,6 +27,7 @@ from apps.exports.services import (
 from apps.exports.services.anonymising import NotNameless, changes_of
 from apps.exports.services.looking import REASONS, WHY
 from apps.studies.models import Instance, Study
+from apps.studies.services.forms import form_of
 from apps.studies.services.rendering import BusyError, thumbnail
 
 PAGE_SIZE = 50
@@ -247,7 +248,12 @@ def _held_context(
     return {
         "page_obj": page,
         "held": [
-            (row, REASONS.get(row.reason, ""), forms.get(row.pk) or _decision_form(row))
+            (
+                row,
+                REASONS.get(row.reason, ""),
+                forms.get(row.pk) or _decision_form(row),
+                form_of(row.instance).value,
+            )
             for row in page.object_list
         ],
         "undecided": held.undecided().count(),

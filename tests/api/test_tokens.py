@@ -33,6 +33,7 @@ QUESTIONS = [
     ("GET", "/dicom-web/studies", Scope.DICOMWEB_READ),
     ("POST", "/dicom-web/studies", Scope.DICOMWEB_WRITE),
     ("DELETE", "/dicom-web/studies/1.2", Scope.DICOMWEB_WRITE),
+    ("GET", "/wado?requestType=WADO", Scope.DICOMWEB_READ),
     ("GET", "/dicom-web/workitems", Scope.WORKLIST),
     ("POST", "/dicom-web/workitems/1.2/subscribers/A", Scope.WORKLIST),
     ("GET", "/api/v1/steps", Scope.WORKLIST),

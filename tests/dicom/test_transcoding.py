@@ -118,6 +118,18 @@ def test_lossless_compression_and_back_changes_no_pixel(syntax: str) -> None:
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS)
+def test_a_frame_of_an_odd_number_of_pixels_is_compressed(syntax: str) -> None:
+    original = image(ramp()[:63, :47])
+    original.BitsAllocated, original.BitsStored, original.HighBit = 8, 8, 7
+    original.PixelData = np.arange(63 * 47, dtype=np.uint32).astype("u1").tobytes() + b"\0"
+    workshop = Workshop(processes=1)
+    there = workshop.transcode(encoded(original), EXPLICIT, syntax)
+    back = read(workshop.transcode(there, syntax, EXPLICIT), EXPLICIT)
+    workshop.close()
+    assert back.PixelData == original.PixelData
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS)
 def test_big_endian_can_be_compressed(syntax: str) -> None:
     big = encoded(image(ramp().astype(">u2")), little=False)
     plain = read(
@@ -209,6 +221,16 @@ CORNERSTONE = [
     "TestPattern_JPEG-Lossless_RGB.dcm",
     "TestPattern_Palette.dcm",
 ]
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize("name", ["liver", "liver_nonbyte_aligned"])
+@pytest.mark.parametrize("form", ["rle", "deflate"])
+def test_compressed_frames_of_single_bits_become_plain(samples: Path, name: str, form: str) -> None:
+    folder = samples / "dicom" / "pydicom-data"
+    raw, syntax, _ = stored_in(folder / f"{name}_{form}.dcm")
+    found = read(transcode(raw, syntax, EXPLICIT), EXPLICIT)
+    assert found.PixelData == dcmread(folder / f"{name}.dcm").PixelData
 
 
 @pytest.mark.samples

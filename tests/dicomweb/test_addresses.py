@@ -19,3 +19,14 @@ def test_what_is_no_uid_is_not_found(radiologist: Client, path: str, what: str) 
     answer = radiologist.get("/" + re.sub(r"<[^>]+>", what, path))
     assert answer.status_code in (400, 404, 405)
     assert answer.headers["Content-Type"].startswith("application/json") or not answer.content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["", "/", "/patients", "/studies/", "/studies/1.2/nothing"])
+def test_an_address_that_there_is_not_is_told_as_programs_are_told(
+    radiologist: Client, client: Client, path: str
+) -> None:
+    answer = radiologist.get(f"/dicom-web{path}")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert "/dicom-web/capabilities" in answer.json()["error"]
+    assert client.get(f"/dicom-web{path}", headers={"accept": "*/*"}).status_code in (302, 401)

@@ -16,6 +16,7 @@ from pydicom.uid import (
     MPEG4HP41,
     BasicTextSRStorage,
     EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     RLELossless,
     RTPlanStorage,
@@ -160,6 +161,24 @@ def test_many_frames_are_a_film_for_who_asks(radiologist: Client, keep: Keep) ->
     film = get(radiologist, address, "video/mp4")
     assert film["Content-Type"] == "video/mp4"
     assert film.getvalue()[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_many_compressed_frames_are_the_same_film(
+    radiologist: Client, keep: Keep, syntax: str
+) -> None:
+    plain = frames(CineRate=25)
+    small = frames(CineRate=25)
+    small.file_meta = FileMetaDataset()
+    small.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    small.set_original_encoding(False, True)
+    small.compress(syntax, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    rows = keep(plain), keep(small, syntax=syntax)
+    films = [
+        get(radiologist, f"{address_of(row)}/rendered", "image/gif").getvalue() for row in rows
+    ]
+    assert films[0] == films[1]
+    assert get(radiologist, f"{address_of(rows[1])}/rendered", "video/mp4").status_code == 200
 
 
 @pytest.mark.parametrize(

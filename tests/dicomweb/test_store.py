@@ -1,6 +1,7 @@
 """STOW-RS."""
 
 import errno
+import gzip
 import io
 from collections.abc import Callable
 from typing import Any
@@ -245,6 +246,17 @@ def test_a_broken_request_leaves_nothing_behind(
     assert not spool.waiting()
     assert not spool.failed()
     assert not Study.objects.exists()
+
+
+def test_a_body_in_another_coding_is_refused_and_says_so(technologist: Client) -> None:
+    answer = technologist.post(
+        "/dicom-web/studies",
+        gzip.compress(body(part10(ct_image()))),
+        content_type=RELATED,
+        headers={"content-encoding": "gzip"},
+    )
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.json()["error"]
 
 
 def test_who_may_only_look_may_not_store(as_role: Callable[[str], Client], client: Client) -> None:

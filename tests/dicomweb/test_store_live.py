@@ -84,6 +84,24 @@ def test_a_client_of_others_stores_and_finds(
     assert len(found) == 2
 
 
+def test_an_upload_in_chunks_without_a_length_is_stored(
+    department: Department, session: requests.Session
+) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"--edge\r\nContent-Type: application/dicom\r\n\r\n"
+        yield part10(ct_image())
+        yield b"\r\n--edge--\r\n"
+
+    answer = session.post(
+        f"{department.address}/dicom-web/studies",
+        chunks(),
+        headers={"Content-Type": RELATED},
+        timeout=30,
+    )
+    assert answer.status_code == 200
+    assert len(answer.json()["00081199"]["Value"]) == 1
+
+
 def test_twenty_at_once_make_one_study(department: Department, session: requests.Session) -> None:
     study, series = ct_image(), [ct_image().SeriesInstanceUID for _ in range(2)]
     images = [

@@ -204,9 +204,19 @@ def test_what_cannot_be_put_together_is_refused_with_its_reason(
     assert answer.status_code == 409
     (failed,) = answer.json()["00081198"]["Value"]
     assert failed["00081197"]["Value"] == [reason]
+    if what["0020000D"].get("Value"):  # else it is the file that has no name
+        assert answer["Warning"].startswith("299 openpacs: ")
     assert failed["00081155"]["Value"] == what["00080018"]["Value"]
     assert not Instance.objects.exists()
     assert not list(spool.staged.iterdir())
+
+
+def test_the_reason_is_told_in_one_line_whatever_the_sender_says(technologist: Client) -> None:
+    what = wrong(**{"7FE00010": PIXELS})
+    bulk = ("Content-Type: image/\nSet-Cookie: é|Content-Location: here", b"x")
+    answer = as_json(technologist, what, bulk)
+    assert answer.status_code == 409
+    assert answer["Warning"] == "299 openpacs: no pixel data are image/ set-cookie: ?"
 
 
 @pytest.mark.parametrize(

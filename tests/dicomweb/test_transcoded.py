@@ -1,6 +1,7 @@
 """WADO-RS in the transfer syntax that is asked for (PS3.18 8.7.3)."""
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,39 @@ def test_the_best_acceptable_form_is_chosen(
 def test_the_query_goes_before_the_header(radiologist: Client, keep: Keep) -> None:
     address = f"{address_of(keep(image()))}/frames/1?accept=image/jls"
     assert get(radiologist, address, "text/html")["Content-Type"].startswith("image/jls")
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless, JPEG2000Lossless])
+def test_what_has_nothing_to_compress_comes_plain_among_the_images(
+    radiologist: Client, keep: Keep, syntax: str
+) -> None:
+    first = image()
+    of_it = {"StudyInstanceUID": first.StudyInstanceUID}
+    bits = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "Rows": 8, "Columns": 8}
+    mask = ct_image(**of_it, **bits, PixelData=b"\x0f" * 8)
+    report = ct_image(**of_it, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
+    for name in ("PixelData", "Rows", "Columns"):
+        del report[name]
+    row = keep(first)
+    others = [keep(mask), keep(report)]
+    accept = f'{DICOM}; transfer-syntax="{syntax}"'
+    study = address_of(row).partition("/series/")[0]
+    body = radiologist.get(study, headers={"accept": accept}).getvalue()
+    kinds = re.findall(rb"\r\nContent-Type: application/dicom; transfer-syntax=([0-9.]+)", body)
+    plain = str(ExplicitVRLittleEndian)
+    assert [kind.decode() for kind in kinds] == [syntax, plain, plain]
+    assert mask.PixelData in body
+    for one in others:
+        ((kind, _),) = parts_of(get(radiologist, address_of(one), accept))
+        assert kind.endswith(plain)
+
+
+def test_an_image_too_small_for_jpeg_2000_comes_plain(radiologist: Client, keep: Keep) -> None:
+    row = keep(ct_image(Rows=31, Columns=64, PixelData=bytes(31 * 64 * 2)))
+    accept = f'{DICOM}; transfer-syntax="{JPEG2000Lossless}"'
+    ((kind, data),) = parts_of(get(radiologist, address_of(row), accept))
+    assert kind.endswith(ExplicitVRLittleEndian)
+    assert dcmread(io.BytesIO(data)).Rows == 31
 
 
 def test_a_codec_that_fails_is_not_acceptable_and_the_stored_form_still_is(

@@ -18,7 +18,8 @@ from apps.audit.services import Origin
 from apps.exports.models import Export, Profile
 from apps.exports.services import release_export
 from apps.studies.models import Study
-from tests.exports.conftest import Ask, MakeStudy, made
+from tests.dicom.objects import ct_image
+from tests.exports.conftest import Ask, MakeStudy, made, store
 from tests.factories import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -173,6 +174,26 @@ def test_held_objects_are_shown_decided_on_and_released(
     assert export.left_out_count == 1
     decided = Event.objects.filter(kind=Kind.EXPORT_DECIDED)
     assert [row.details["left_out"] for row in decided.order_by("id")] == [0, 1]
+
+
+def test_a_held_report_can_be_read_before_it_is_decided_on(rita: Client, ask: Ask) -> None:
+    report = ct_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", Rows=None)
+    for name in ("PixelData", "Columns"):
+        del report[name]
+    export = made(ask(store(report), kind="anonymised"))
+    (row,) = export.held.all()
+    shown = rita.get(page("detail", export.pk)).text
+    series = row.instance.series
+    address = reverse(
+        "dicomweb:rendered",
+        args=[
+            series.study.study_instance_uid,
+            series.series_instance_uid,
+            row.instance.sop_instance_uid,
+        ],
+    )
+    assert f'href="{address}"' in shown
+    assert "Blank these regions" not in shown
 
 
 @pytest.mark.parametrize("regions", ["x", "1 2 3", "1 2 3 -4", "1 2 3 4; 5"])

@@ -1,5 +1,6 @@
 """Several studies taken out of use at once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -44,3 +45,13 @@ def test_without_a_reason_nothing_is_rejected(as_role: As) -> None:
 @pytest.mark.parametrize("role", ["radiologist", "technologist", "referrer", "front-desk"])
 def test_others_may_not(role: str, as_role: As) -> None:
     assert reject(as_role(role), make_study()).status_code == 403
+
+
+def test_who_is_asked_sees_which_of_two_studies_of_one_name_it_is(as_role: As) -> None:
+    one = make_study(patient_identifier="P-1", modalities="CT", instance_count=2)
+    other = make_study(patient_identifier="P-2", modalities="MR", instance_count=7)
+    keys = [str(one.pk), str(other.pk)]
+    asked = as_role("pacs-administrator").get(reverse(ADDRESS), {"study": keys})
+    assert {*["P-1", "P-2", "CT", "MR"], "2 images", "7 images"} <= {
+        word.strip() for word in re.split("[<>]", asked.text)
+    }

@@ -169,6 +169,22 @@ def test_what_a_device_sends_appears_without_reloading(
     expect(page.locator("[data-tick]:checked")).to_have_count(1)
 
 
+def box(page: Page, selector: str) -> dict[str, float]:
+    """Where the last of these is."""
+    return dict(page.locator(selector).last.bounding_box() or {})  # type: ignore[arg-type]
+
+
+def test_a_narrow_window_keeps_the_names_and_runs_over_nothing(page: Page) -> None:
+    named("Adams^Ann")
+    page.goto("/studies/")
+    for width in (1024, 600, 420):
+        page.set_viewport_size({"width": width, "height": 700})
+        bar, last, name = (box(page, one) for one in (".bar", ".bar-nav li", ".studies-name"))
+        assert last["y"] + last["height"] <= bar["y"] + bar["height"] + 1
+        assert name["width"] > 100
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def send(listener: Listener, folder: Path, image: Any) -> None:
     path = folder / f"{image.SOPInstanceUID}.dcm"
     path.write_bytes(part10(image))

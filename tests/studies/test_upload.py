@@ -134,7 +134,8 @@ def test_the_same_file_chosen_again_is_the_same_upload(technologist: Client) -> 
 
 
 def test_what_is_wrong_with_a_request_is_told(technologist: Client, settings: Any) -> None:
-    assert begin(technologist, 0).status_code == 400
+    empty = begin(technologist, 0)
+    assert (empty.status_code, empty.json()) == (400, {"error": "This file is empty."})
     assert "empty" in begin(technologist, 0).json()["error"]
     assert begin(technologist, 10, batch="x").status_code == 400
     assert begin(technologist, 10, patient=99).status_code == 400

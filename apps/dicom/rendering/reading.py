@@ -1,8 +1,8 @@
 """From the bytes of a stored object to the values of one frame."""
 
 import io
-import zlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from apps.dicom.decoding import decompress
 from apps.dicom.rendering.options import RenderingError
@@ -20,7 +20,7 @@ from apps.dicom.transcoding import MIB, UNCOMPRESSED, read_little_endian
 
 MOST_FRAME_BYTES = 256 * MIB  # of one frame, decoded
 _PIXELS, _FLOATS, _DOUBLES = "PixelData", "FloatPixelData", "DoubleFloatPixelData"
-DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+_PIXEL_TAG = 0x7FE00010
 _NAMES = (_PIXELS, _FLOATS, _DOUBLES)
 _BITS = (1, 8, 16, 32, 64)
 
@@ -68,7 +68,15 @@ def frame_of(dataset: Dataset, syntax: str, number: int) -> Frame:
         plain = ExplicitVRLittleEndian
         return Frame(_plain(dataset, str(plain), number - 1), dataset, number)
     pixels = get_frame(dataset.PixelData, number - 1, number_of_frames=frames)
-    return _alone(dataset, pixels, syntax, number)
+    return _alone(_header_of(dataset), pixels, syntax, number)
+
+
+def _header_of(dataset: Dataset) -> Dataset:
+    """A header of its own: decoding changes it, and the next frame needs it as it was."""
+    made = dataset[:_PIXEL_TAG]
+    for tag in list(made.keys()):
+        made[tag] = copy(made.get_item(tag))  # what is in sequences is only read
+    return made
 
 
 def check_size(dataset: Dataset) -> None:
@@ -109,10 +117,6 @@ def _alone(dataset: Dataset, pixels: bytes, syntax: str, number: int) -> Frame:
     """A frame by itself: the header with no other pixels."""
     dataset.NumberOfFrames = 1  # whatever it said: this one is here
     check_size(dataset)
-    if syntax == RLELossless and dataset.BitsAllocated == 1:
-        return _single_bits(dataset, pixels, number)
-    if syntax == DEFLATED_FRAMES:
-        pixels, syntax = _inflated(pixels), str(ExplicitVRLittleEndian)
     if syntax in UNCOMPRESSED:
         name = _pixel_keyword(dataset)
         setattr(dataset, name, pixels + b"\0" * (len(pixels) % 2))
@@ -127,23 +131,6 @@ def _alone(dataset: Dataset, pixels: bytes, syntax: str, number: int) -> Frame:
         check_size(dataset)
         syntax = str(ExplicitVRLittleEndian)
     return Frame(_plain(dataset, syntax, 0), dataset, number)
-
-
-def _single_bits(dataset: Dataset, pixels: bytes, number: int) -> Frame:
-    """RLE of single bits: its bytes hold eight pixels each (PS3.5 8.2.2)."""
-    rows, columns = dataset.Rows, dataset.Columns
-    packed = Dataset()
-    packed.Rows, packed.Columns, packed.SamplesPerPixel = 1, (rows * columns + 7) // 8, 1
-    packed.BitsAllocated, packed.BitsStored, packed.HighBit = 8, 8, 7
-    packed.PixelRepresentation, packed.PhotometricInterpretation = 0, "MONOCHROME2"
-    found = _alone(packed, pixels, str(RLELossless), 1).values
-    loose = np.unpackbits(found.ravel(), bitorder="little")[: rows * columns]
-    return Frame(loose.reshape(rows, columns), dataset, number)
-
-
-def _inflated(pixels: bytes) -> bytes:
-    """Deflated Image Frame Compression (PS3.5 A.4.12)."""
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(pixels, MOST_FRAME_BYTES)
 
 
 def _pixel_keyword(dataset: Dataset) -> str:

@@ -1,7 +1,8 @@
 """What the service can do, for programs that ask before they begin (PS3.18 8.9)."""
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 
 from apps.dicomweb.capabilities import as_json, as_wadl
 from apps.dicomweb.exceptions import NotAcceptableError
@@ -24,3 +25,9 @@ def capabilities(request: HttpRequest) -> HttpResponse:
             body = orjson.dumps(as_json(root()))
             return HttpResponse(body, content_type="application/json")
     raise NotAcceptableError(f"Available as {WADL} and application/json.")
+
+
+def nowhere(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """Any other address: told as programs are told, and where to look"""
+    text = _("There is no such address here; {list} names those there are.")
+    return JsonResponse({"error": text.format(list=f"{root()}/capabilities")}, status=404)

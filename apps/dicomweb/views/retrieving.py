@@ -14,7 +14,7 @@ from apps.dicomweb.methods import Description, described
 from apps.dicomweb.multipart import bare_response, multipart_response, multipart_stream
 from apps.dicomweb.negotiation import DICOM, STORED, Choice, choose_for_files
 from apps.dicomweb.parts import Part, held_part
-from apps.dicomweb.pixels import file_part, transcoded_file
+from apps.dicomweb.pixels import file_part, sent_as, transcoded_file
 from apps.dicomweb.views import archives
 from apps.dicomweb.views.lookup import find_instance, find_series, find_study, note, root
 from apps.studies.models import Instance
@@ -69,10 +69,11 @@ def retrieve_instance(
 
 def ready_file(row: Instance, choice: Choice) -> Part:
     """The file of one instance, transcoded before the answer begins, so that it can fail."""
-    part = file_part(row, choice.transfer_syntax)
+    syntax = sent_as(row, choice.transfer_syntax)
+    part = file_part(row, syntax)
     if part.length is not None:
         return part
-    return held_part(transcoded_file(row, choice.transfer_syntax), part.content_type)
+    return held_part(transcoded_file(row, syntax), part.content_type)
 
 
 def _files(request: HttpRequest, rows: "QuerySet[Instance]") -> HttpResponseBase:
@@ -97,4 +98,5 @@ def _parts(rows: "QuerySet[Instance]", choice: Choice) -> Iterator[Part]:
         series = row.series
         study_uid = series.study.study_instance_uid
         uids = (study_uid, series.series_instance_uid, row.sop_instance_uid)
-        yield file_part(row, choice.transfer_syntax, instance_address(address, *uids))
+        syntax = sent_as(row, choice.transfer_syntax)
+        yield file_part(row, syntax, instance_address(address, *uids))

@@ -11,6 +11,7 @@ from apps.audit.services import origin_of
 from apps.dicom.native_xml import native_xml
 from apps.dicomweb.answers import instance_address, study_address
 from apps.dicomweb.bringing import Brought, bring
+from apps.dicomweb.exceptions import UnsupportedMediaError
 from apps.dicomweb.negotiation import XML, choose_model
 from apps.dicomweb.uploads import UploadedParts
 from apps.dicomweb.views.lookup import root
@@ -32,6 +33,7 @@ REASONS = {
 _EXPLAINED = {Outcome.MISPLACED, Outcome.MISFIT}  # by words: one code stands for both
 COERCED = 0xB000  # Warning Reason (0008,1196), PS3.18 table I.2-2
 BATCH = 50
+MOST_WORDS = 10  # reasons that a header has room for
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Result:
 def store(request: HttpRequest, study: str = "") -> HttpResponse:
     """POST /studies and /studies/{study}: 200 all stored, 202 not all or not as sent, 409 none"""
     model = choose_model(request)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaError("Send it as it is, without a Content-Encoding.")
     require_room()
     spool = default_spool()
     parts = UploadedParts(request, request.headers.get("Content-Type", ""))
@@ -63,8 +67,15 @@ def store(request: HttpRequest, study: str = "") -> HttpResponse:
     content = native_xml(body) if model == XML else orjson.dumps(body)
     response = HttpResponse(content, status=_status(results), content_type=model)
     if words := sorted({one.words for one in results if one.words}):
-        response["Warning"] = f"299 openpacs: {'; '.join(words)}"
+        response["Warning"] = _warning(words)
     return response
+
+
+def _warning(words: list[str]) -> str:
+    """A header of one line, although senders have a say in the words."""
+    told = [*words[:MOST_WORDS], *(["and more"] if len(words) > MOST_WORDS else [])]
+    line = " ".join("; ".join(told).split())
+    return f"299 openpacs: {line.encode('ascii', 'replace').decode()}"
 
 
 def _stored(paths: list[Any], request: HttpRequest, demands: Demands) -> list[Stored]:
@@ -82,7 +93,8 @@ def _results(brought: list[Brought], stored: list[Stored]) -> Iterator[Result]:
     coerced = _coerced(stored)
     for one in brought:
         if one.path is None:
-            yield Result(one.name.sop_class_uid, one.name.sop_instance_uid, one.reason)
+            uids = one.name.sop_class_uid, one.name.sop_instance_uid
+            yield Result(*uids, one.reason, words=one.words)
             continue
         found = next(rest)
         # Readable, and then something was wrong with it: our failure rather than its own.

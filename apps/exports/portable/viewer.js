@@ -66,7 +66,8 @@
     text.className = "told";
     text.textContent = [series.modality, series.description].filter(Boolean).join(" ");
     const count = document.createElement("small");
-    count.textContent = `${series.images.length} ${words.images}`;
+    const many = series.images.length;
+    count.textContent = many === 1 ? words.one : many ? `${many} ${words.images}` : words.nothing;
     text.append(count);
     button.append(small, text);
     button.addEventListener("click", () => open(study, series, button));

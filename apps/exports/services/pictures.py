@@ -182,6 +182,7 @@ def _words() -> dict[str, str]:
     return {
         "image": _("Image"),
         "images": _("images"),
+        "one": _("1 image"),
         "usual": _("As stored"),
         "lung": _("Lung"),
         "bone": _("Bone"),

@@ -44,9 +44,12 @@ class UploadForm(forms.Form):
 
     @property
     def words(self) -> str:
-        """What is wrong, in a line."""
-        found = self.errors.get_json_data()
-        return "; ".join(f"{name}: {said[0]['message']}" for name, said in found.items())
+        """What is wrong, in a line: with the field where a program went wrong, not a person."""
+        found = {name: said[0] for name, said in self.errors.get_json_data().items()}
+        return "; ".join(
+            said["message"] if said["code"] == "min_value" else f"{name}: {said['message']}"
+            for name, said in found.items()
+        )
 
 
 @dataclass(frozen=True)
