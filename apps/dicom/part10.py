@@ -38,6 +38,14 @@ def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     return _uids(head, transfer_syntax) or _uids(head, ImplicitVRLittleEndian)
 
 
+def begins_as_data_set(head: bytes, transfer_syntax: str) -> bool:
+    """Does any element of group 8 stand at the front? Random bytes hardly have one."""
+    if transfer_syntax in DEFLATED:
+        head = _inflated(head)
+    ways = (transfer_syntax, ImplicitVRLittleEndian)
+    return any(tag >> 16 == 8 for way in ways for tag, _value in _elements(head, way))
+
+
 def _uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
     found: dict[int, str] = {}
     for tag, value in _elements(head, transfer_syntax):

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator
 
-from apps.dicom.part10 import ENOUGH, file_meta, leading_uids
+from apps.dicom.part10 import ENOUGH, begins_as_data_set, file_meta, leading_uids
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dimse.association import Association, Request
+from apps.dimse.identifiers import UnreadableError
 from apps.dimse.status import InvalidInstanceError, MismatchError
 from apps.studies.room import require_room
 from apps.studies.services import coerces
@@ -90,7 +91,10 @@ def _head(pieces: Iterator[memoryview]) -> bytes | memoryview:
 
 def _check(head: bytes | memoryview, request: Request) -> None:
     command = request.command
-    found = leading_uids(bytes(head[:ENOUGH]), request.context.transfer_syntax)
+    syntax = request.context.transfer_syntax
+    found = leading_uids(bytes(head[:ENOUGH]), syntax)
+    if found is None and not begins_as_data_set(bytes(head[:ENOUGH]), syntax):
+        raise UnreadableError("no data set of its transfer syntax")
     if found is None:
         raise MismatchError("no SOP Class and Instance UID at the front of the data set")
     if found != (command.sop_class_uid, command.sop_instance_uid):
