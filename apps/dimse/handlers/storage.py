@@ -13,7 +13,6 @@ from apps.studies.services import coerces
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
-COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
 JOINED_BYTES = 32 * 1024  # more is not worth a copy to save a write
