@@ -7,7 +7,7 @@ from apps.dicom.part10 import ENOUGH, begins_as_data_set, file_meta, leading_uid
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dimse.association import Association, Request
 from apps.dimse.identifiers import UnreadableError
-from apps.dimse.status import InvalidInstanceError, MismatchError
+from apps.dimse.status import COERCED, InvalidInstanceError, MismatchError
 from apps.studies.room import require_room
 from apps.studies.services import coerces
 from apps.studies.spool import default_spool
