@@ -278,8 +278,8 @@ def _retrieval() -> Section:
             ),
             _(
                 "Completed, failed and warning sub-operations are counted in every response, "
-                "remaining ones in those before the last and where a C-CANCEL has left some; failed "
-                "UIDs are listed in the last. What the destination does not "
+                "remaining ones in those before the last and where a C-CANCEL has left some; "
+                "failed UIDs are listed in the last. What the destination does not "
                 "take as it is stored is transcoded without loss. A C-CANCEL is honoured."
             ),
         ),
