@@ -91,8 +91,13 @@ def _visit(dataset: Dataset, depth: int) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 _visit(item, depth - 1)
-        elif element.VR == "UN" and element.value and dictionary_has_tag(element.tag):
+        elif element.VR == "UN" and element.value and _has_short_vr(element.tag):
             dataset[element.tag] = _named(element)
+
+
+def _has_short_vr(tag: int) -> bool:
+    """Is it an attribute whose length has two bytes in explicit VR?"""
+    return dictionary_has_tag(tag) and dictionary_VR(tag).encode() not in LONG_VRS
 
 
 def _named(element: DataElement) -> DataElement:
