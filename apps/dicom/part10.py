@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -39,11 +40,11 @@ def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
 
 
 def begins_as_data_set(head: bytes, transfer_syntax: str) -> bool:
-    """Does any element of group 8 stand at the front? Random bytes hardly have one."""
+    """May the tag at the front be one of a data set? Group 0 and those above 7FE0 may not."""
     if transfer_syntax in DEFLATED:
         head = _inflated(head)
-    ways = (transfer_syntax, ImplicitVRLittleEndian)
-    return any(tag >> 16 == 8 for way in ways for tag, _value in _elements(head, way))
+    order: Literal["big", "little"] = "big" if transfer_syntax == ExplicitVRBigEndian else "little"
+    return len(head) >= 8 and 0 < int.from_bytes(head[:2], order) <= 0x7FE0
 
 
 def _uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
