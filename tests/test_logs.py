@@ -3,11 +3,17 @@
 import io
 import logging
 import logging.config
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
+
+from openpacs.install import ROOT
 
 
 @pytest.fixture
@@ -47,3 +53,17 @@ def test_errors_of_ours_keep_their_traceback(console: io.StringIO) -> None:
 def test_sign_ins_are_left_to_the_journal(db: None, client: Client, console: io.StringIO) -> None:
     client.post("/account/login/", {"username": "nobody", "password": "wrong"})
     assert console.getvalue() == ""
+
+
+def test_what_pydicom_warns_of_is_not_said(tmp_path: Path) -> None:
+    """It warns each time an odd file is read, and may quote what is in it."""
+    odd = "from pydicom.charset import convert_encodings; convert_encodings(['ISO-IR 100'])"
+    said = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", odd],
+        cwd=ROOT,
+        env={**os.environ, "OPENPACS_HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert "ISO-IR" not in said.stdout + said.stderr

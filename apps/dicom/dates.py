@@ -45,6 +45,12 @@ def parse_partial_date(text: str) -> tuple[date, str] | None:
     return first, _PRECISION[len(parts)]
 
 
+def partial_da(text: str) -> str:
+    """A date as DA writes it, to the year or month where no more is known; empty if unreadable."""
+    parsed = parse_partial_date(text)
+    return format_date(*parsed) if parsed else ""
+
+
 def format_date(day: date | None, precision: str = "day") -> str:
     """DA; shortened to the month or year where only that is known; empty for None."""
     if day is None:

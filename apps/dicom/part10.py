@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -36,6 +37,14 @@ def leading_uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:
         head = _inflated(head)
     # Some senders announce explicit VR (a compressed image) and write implicit VR.
     return _uids(head, transfer_syntax) or _uids(head, ImplicitVRLittleEndian)
+
+
+def begins_as_data_set(head: bytes, transfer_syntax: str) -> bool:
+    """May the tag at the front be one of a data set? Group 0 and those above 7FE0 may not."""
+    if transfer_syntax in DEFLATED:
+        head = _inflated(head)
+    order: Literal["big", "little"] = "big" if transfer_syntax == ExplicitVRBigEndian else "little"
+    return len(head) >= 8 and 0 < int.from_bytes(head[:2], order) <= 0x7FE0
 
 
 def _uids(head: bytes, transfer_syntax: str) -> tuple[str, str] | None:

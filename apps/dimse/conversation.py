@@ -72,8 +72,10 @@ class Conversation:
         # A full disk refuses each image of a study: one line of it will do.
         if self._lines.passes((operation, kind, said)):
             logger.warning("operation 0x%04X of %s refused: %s%s", operation, title, kind, said)
+        # The peer is told no more than it said itself: which file or row failed is for the log.
+        ours = refusal is status.UNEXPECTED or isinstance(error, DatabaseError | OSError)
         code = refusal.normalized if operation & 0x0100 else refusal.composite
-        request.respond(code, error_id=refusal.error_id)
+        request.respond(code, error_id=refusal.error_id, comment="" if ours else str(error))
 
     def _pause(self) -> None:
         """The peer is silent between two messages."""

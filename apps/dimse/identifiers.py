@@ -3,6 +3,8 @@
 import struct
 from io import BytesIO
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -89,3 +91,21 @@ def _visit(dataset: Dataset, depth: int) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 _visit(item, depth - 1)
+        elif element.VR == "UN" and element.value and _has_short_vr(element.tag):
+            dataset[element.tag] = _named(element)
+
+
+def _has_short_vr(tag: int) -> bool:
+    """Is it an attribute whose length has two bytes in explicit VR?"""
+    return dictionary_has_tag(tag) and dictionary_VR(tag).encode() not in LONG_VRS
+
+
+def _named(element: DataElement) -> DataElement:
+    """An element that had to be written as UN, as its value is longer than 64 KiB (PS3.5 6.2.2).
+
+    A list of a thousand UIDs is. The value is in little endian (PS3.5 6.2.2, note 2).
+    """
+    raw = RawDataElement(
+        element.tag, dictionary_VR(element.tag), len(element.value), element.value, 0, True, True
+    )
+    return convert_raw_data_element(raw)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from django.db import Error as DatabaseError
 
 from apps.audit.services import Origin
+from apps.audit.throttle import Throttle
 from apps.dimse import negotiation, offers, proposals, tls, wire
 from apps.dimse.admission import Caller, find_device
 from apps.dimse.association import Association
@@ -28,6 +29,7 @@ from apps.worklist.models import Device
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
+SAME_LINE_SECONDS, LINES_PER_HOUR = 60, 2000  # of each process
 
 
 class Listener:
@@ -54,6 +56,7 @@ class Listener:
             for number, encrypted in ((port, False), (tls_port, True))
             if number is not None
         ]
+        self._lines = Throttle(seconds=SAME_LINE_SECONDS, per_hour=LINES_PER_HOUR)
         self._stopping = False  # a plain flag: signal handlers set it
         self._lock = threading.Lock()
         self._pending: dict[int, Newcomer] = {}  # oldest first
@@ -128,7 +131,7 @@ class Listener:
                 connection = self._secured(newcomer)
             self._talk(connection, newcomer)
         except HandshakeError as error:
-            logger.warning("no TLS with %s: %s", newcomer.address, error)
+            self._log("no TLS with %s: %s", newcomer.address, str(error))
         except tls.TLSSettingsError as error:
             logger.error("no TLS with %s: %s", newcomer.address, error)  # noqa: TRY400
         except (wire.PeerGoneError, wire.StoppedError) as end:
@@ -150,21 +153,21 @@ class Listener:
         try:
             proposal = proposals.parse(link.read_associate())
         except wire.ProtocolError as error:
-            logger.warning("no association from %s: %s", newcomer.address, error)
+            self._log("no association from %s: %s", newcomer.address, str(error))
             abort(link, error)
             return
         take_connection()  # whoever says nothing keeps none from the others
         caller = _caller(connection, newcomer.address)
         found = self._find(proposal, caller)
         if isinstance(found, Rejection):
-            _reject(link, found, newcomer.address)
+            self._reject(link, found, newcomer.address)
             return
         with self.slots.taken(
             device=found.pk, at_most=found.max_associations, address=newcomer.address
         ) as free:
             if not free:
                 _note(negotiation.LIMIT_EXCEEDED, proposal, caller)
-                _reject(link, negotiation.LIMIT_EXCEEDED, newcomer.address)
+                self._reject(link, negotiation.LIMIT_EXCEEDED, newcomer.address)
                 return
             self._admit(newcomer.connection)
             if offers.brings_images(proposal):
@@ -183,6 +186,16 @@ class Listener:
             logger.warning("no association from %s: database: %s", caller.address, kind)
             return negotiation.CONGESTION
         return found
+
+    def _reject(self, link: wire.Wire, rejection: Rejection, address: str) -> None:
+        self._log("association from %s rejected: %s", address, rejection.text)
+        link.send(negotiation.reject_pdu(rejection))
+        link.drain()
+
+    def _log(self, line: str, address: str, what: str) -> None:
+        """Anybody may knock a hundred times a second: the log hears of it once a minute."""
+        if self._lines.passes((line, address, what)):
+            logger.warning(line, address, what)
 
     def _admit(self, connection: socket.socket) -> None:
         """From now on it makes way for nobody."""
@@ -215,12 +228,6 @@ def _caller(connection: socket.socket | SecureSocket, address: str) -> Caller:
 def _note(rejection: Rejection, proposal: Proposal, caller: Caller) -> None:
     origin = Origin(protocol="dimse", address=caller.address)
     note_rejection(rejection, calling=proposal.calling, origin=origin)
-
-
-def _reject(link: wire.Wire, rejection: Rejection, address: str) -> None:
-    logger.warning("association from %s rejected: %s", address, rejection.text)
-    link.send(negotiation.reject_pdu(rejection))
-    link.drain()
 
 
 def _establish(link: wire.Wire, proposal: Proposal, device: Device, address: str) -> Association:

@@ -20,6 +20,7 @@ PENDING = 0xFF00
 OPTIONAL_ATTRIBUTES = 0x0001  # some that were asked for are not there (PS3.4 F.8.2.1.3)
 PENDING_OPEN = 0xFF01  # some optional keys are not supported (PS3.4 C.4.1.1.4)
 CANCELLED = 0xFE00
+COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 SUBOPERATIONS_WARNED = 0xB000  # one or more failed, or ended with a warning
 SUBOPERATIONS_FAILED = 0xA702  # unable to perform sub-operations
 OUT_OF_RESOURCES = 0xA700

@@ -38,6 +38,21 @@ def test_a_partial_date_keeps_its_precision() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("19500704", "19500704"),
+        ("1950-07-04", "19500704"),
+        ("1950.07.04", "19500704"),
+        ("195007", "195007"),
+        ("1950-unknown", ""),
+        ("04.07.1950", ""),
+    ],
+)
+def test_a_date_is_written_as_da_or_not_at_all(text: str, expected: str) -> None:
+    assert dates.partial_da(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("07", time(7)),
         ("0705", time(7, 5)),
         ("070501.5", time(7, 5, 1, 500_000)),

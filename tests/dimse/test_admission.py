@@ -121,6 +121,15 @@ def test_what_a_stranger_calls_itself_is_not_logged(
     assert "STRANGER" not in caplog.text
 
 
+def test_whoever_knocks_again_and_again_is_one_line_of_the_log(
+    listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        rejection(listener, calling="STRANGER")
+    said = [one for one in caplog.messages if "not a known device" in one]
+    assert len(said) == 1
+
+
 @pytest.mark.peer
 def test_dcmtk_echoes(listener: Listener, device: Device, tool: Tool) -> None:
     def echo(calling: str) -> int:

@@ -169,6 +169,7 @@ def test_without_its_unique_key_nothing_moves(
     keep_images(2)
     answers = move(level=level, **keys)
     assert [answer.Status for answer, _ in answers] == [0xA900]
+    assert answers[0][0].ErrorComment  # says what is missing
     assert peer.associations == 0
 
 

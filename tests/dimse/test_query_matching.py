@@ -154,6 +154,24 @@ def test_a_list_of_uids_may_be_long(asking: Ask, association: Association) -> No
     assert ask(association, asked).of("StudyInstanceUID") == ["2.25.2", "2.25.3"]
 
 
+@pytest.mark.filterwarnings("ignore:The value for the data element")
+def test_a_list_of_uids_may_be_longer_than_its_vr_can_say(association: Association) -> None:
+    wanted = [f"1.2.826.0.1.3680043.8.498.1{number:010}" for number in range(2_500)]
+    asked = identifier(StudyInstanceUID=[*wanted, "2.25.2", "2.25.3"])  # written as UN
+    assert ask(association, asked).of("StudyInstanceUID") == ["2.25.2", "2.25.3"]
+
+
+def test_a_date_of_birth_is_answered_as_da_or_not_at_all(
+    association: Association, spool: Spool
+) -> None:
+    for number, born in enumerate(("1950-07-04", "4 July 1950"), 7):
+        keep(spool, {"StudyInstanceUID": f"2.25.{number}", "PatientBirthDate": born})
+    asked = identifier(StudyInstanceUID=["2.25.7", "2.25.8"], PatientBirthDate="")
+    assert ask(association, asked).of("PatientBirthDate") == ["", "19500704"]
+    asked = identifier(StudyInstanceUID="", PatientBirthDate="19500704")
+    assert ask(association, asked).of("StudyInstanceUID") == ["2.25.7"]
+
+
 @pytest.mark.parametrize(
     "keys",
     [

@@ -1,6 +1,7 @@
 """C-STORE: what is answered with success is durable, indexed, byte for byte."""
 
 import errno
+import io
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,7 +97,25 @@ def test_an_object_that_is_not_the_announced_one_is_refused(
         original(primitive, context_id)
 
     monkeypatch.setattr(association.dimse, "send_msg", altered)
-    assert association.send_c_store(image).Status == 0xA900
+    answer = association.send_c_store(image)
+    assert (answer.Status, "Instance UID" in answer.ErrorComment) == (0xA900, True)
+    assert spool.waiting() == []
+
+
+@pytest.mark.parametrize("data", [b"\xde\xad\xbe\xef" * 500, b"\0" * 5000])
+def test_what_is_no_data_set_is_refused_as_such(
+    data: bytes, listener: Listener, dial: Dial, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    association = dial(listener, CT)
+    original = association.dimse.send_msg
+
+    def altered(primitive: Any, context_id: int) -> None:
+        primitive.DataSet = io.BytesIO(data)
+        original(primitive, context_id)
+
+    monkeypatch.setattr(association.dimse, "send_msg", altered)
+    answer = association.send_c_store(ct_image("2.25.104"))
+    assert (answer.Status, bool(answer.ErrorComment)) == (0xC000, True)
     assert spool.waiting() == []
 
 

@@ -131,7 +131,7 @@ def test_the_uids_of_an_object_in_another_vr_form_than_announced_are_seen() -> N
     assert leading_uids(raw, JPEG) == (CT, "2.25.1")
 
 
-def test_another_object_than_announced_is_refused_deflated(
+def test_what_does_not_inflate_is_refused(
     listener: Listener, dial: Dial, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entity = AE(ae_title="CT1")
@@ -140,5 +140,5 @@ def test_another_object_than_announced_is_refused_deflated(
     image: Any = ct_image("2.25.3")
     image.file_meta.TransferSyntaxUID = UID(DEFLATED)
     monkeypatch.setattr("pynetdicom.association.encode", lambda *_: b"\xff" * 100)
-    assert association.send_c_store(image).Status == 0xA900
+    assert association.send_c_store(image).Status == 0xC000
     association.release()

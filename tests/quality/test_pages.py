@@ -217,3 +217,27 @@ def test_rules_are_made_in_the_back_office(keeper: Client) -> None:
     assert "Choose a device" in keeper.post(address, {**fields, "device": ""}).text
     assert keeper.post(address, fields).status_code == 302
     assert CoercionRule.objects.get().path == "00081010"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"attribute": "PatientBirthDate", "action": "set", "value": "4 July"}, "no value of this"),
+        (
+            {"attribute": "BodyPartExamined", "action": "default", "value": "abd"},
+            "no value of this",
+        ),
+        (
+            {"attribute": "BodyPartExamined", "action": "map", "table": '{"ABD": "a" }'},
+            "no value of this",
+        ),
+        ({"attribute": "StationName", "action": "upper", "sop_class_uid": "CT"}, "by its UID"),
+    ],
+)
+def test_a_rule_writes_no_value_that_its_attribute_may_not_have(
+    keeper: Client, fields: dict[str, str], said: str
+) -> None:
+    address = reverse("admin:studies_coercionrule_add")
+    whole = {"name": "x", "group": "scanners", "position": "1", "table": "{}", "active": "on"}
+    assert said in keeper.post(address, {**whole, **fields}).text
+    assert not CoercionRule.objects.exists()

@@ -49,6 +49,24 @@ def corrected(spool: Spool, origin: Origin) -> bytes:
     return data
 
 
+def test_a_newcomer_of_a_study_that_is_not_here_is_found_again(
+    spool: Spool, origin: Origin
+) -> None:
+    image = ct_image()
+    store_instances([spool.write([part10(image)])], origin=origin)
+    image.StudyInstanceUID = "2.25.404"  # sent again under another study
+    store_instances([spool.write([part10(image)])], origin=origin)
+    kept = ("file_name", "study_instance_uid", "sop_instance_uid", "state", "received_at")
+    before = Conflict.objects.values_list(*kept).get()
+    write_sidecar("2.25.404")
+    Conflict.objects.all().delete()
+    Study.objects.all().delete()
+    assert rebuild_index(origin=origin).restored == 1
+    assert Conflict.objects.values_list(*kept).get() == before
+    assert Conflict.objects.get().instance == Instance.objects.get()
+    assert rebuild_index(origin=origin).restored == 0
+
+
 def test_a_rebuilt_study_gets_its_corrections_back(spool: Spool, origin: Origin) -> None:
     data = corrected(spool, origin)
     before = Study.objects.get()

@@ -144,6 +144,13 @@ def _storage() -> Section:
                 "person to decide. On release the listener waits a moment until the files of the "
                 "association are indexed, so that a query after the release finds them."
             ),
+            _(
+                "Data sets are looked through after the answer. One that ends within its pixel "
+                "data, cannot be read, or has a Study or Series Instance UID that is none, is kept "
+                "for a person to decide and not found by queries; a storage commitment request "
+                "for it fails. An object without Study or Series Instance UID is listed under one "
+                "that is made from its own UID, and leaves as it came."
+            ),
         ),
     )
 
@@ -199,8 +206,15 @@ def _query() -> Section:
                 "names are compared without regard to case and accents, in each component group."
             ),
             _(
-                "One query reads at most %(rows)d rows by stored headers and takes at most "
-                "%(seconds)d seconds; beyond that it ends with 0xA700. Answers are written in the "
+                "Number of Patient Related Studies, Series and Instances, SOP Classes in Study, "
+                "Retrieve AE Title and Instance Availability are answered and not compared at the "
+                "levels of patients and studies. Asking to compare the numbers, or for keys of a "
+                "lower level, gives answers of status 0xFF01."
+            ),
+            _(
+                "One query gets at most %(rows)d answers, and the database, or the reading of "
+                "headers, at most %(seconds)d seconds; beyond that it ends with 0xA700 after what "
+                "was found. Answers are written in the "
                 "character set of the query where that can hold them, else in that of the device."
             )
             % {
@@ -244,7 +258,11 @@ def _extended_text() -> str:
     )
     offered = offers.EXTENDED[offers.STUDY_FIND]
     taken = [word for word, byte in zip(words, offered, strict=False) if byte]
-    return _("Extended negotiation: %(taken)s.") % {"taken": ", ".join(taken)}
+    return _(
+        "Extended negotiation: %(taken)s. Fuzzy: each word of the key begins a word of the name. "
+        "Dates and times are those of Timezone Offset From UTC (0008,0201) where a query gives it, "
+        "negotiated or not."
+    ) % {"taken": ", ".join(taken)}
 
 
 def _retrieval() -> Section:
@@ -259,8 +277,9 @@ def _retrieval() -> Section:
                 "refused: the archive is never moved as a whole."
             ),
             _(
-                "Remaining, completed, failed and warning sub-operations are counted in every "
-                "response, and failed UIDs are listed in the last. What the destination does not "
+                "Completed, failed and warning sub-operations are counted in every response, "
+                "remaining ones in those before the last and where a C-CANCEL has left some; "
+                "failed UIDs are listed in the last. What the destination does not "
                 "take as it is stored is transcoded without loss. A C-CANCEL is honoured."
             ),
         ),
@@ -304,6 +323,11 @@ def _ends() -> Table:
         (status.PENDING_OPEN, "C-FIND", _("an answer; some optional keys are not supported")),
         (status.CANCELLED, "C-FIND, C-MOVE, C-GET", _("ended by a C-CANCEL")),
         (status.OUT_OF_RESOURCES, "C-FIND", _("more matches than one answer may hold")),
+        (
+            status.COERCED,
+            "C-STORE",
+            _("stored; a rule for the device shows it otherwise than sent"),
+        ),
         (status.SUBOPERATIONS_WARNED, "C-MOVE, C-GET", _("some sub-operations failed or warned")),
         (status.SUBOPERATIONS_FAILED, "C-MOVE, C-GET", _("no sub-operation could be done")),
     )

@@ -65,7 +65,7 @@ def conformance_statement(devices: Sequence[Device] | None = None) -> Statement:
             _overview(),
             _introduction(),
             _networking(devices),
-            Section(_("Media interchange"), (_("Media are not written or read."),)),
+            _media(),
             _character_sets(),
             _security(),
             Section(
@@ -77,6 +77,20 @@ def conformance_statement(devices: Sequence[Device] | None = None) -> Statement:
                         (_("There are none: no private attribute or SOP class is made."),),
                     ),
                 ),
+            ),
+        ),
+    )
+
+
+def _media() -> Section:
+    return Section(
+        _("Media interchange"),
+        (
+            _(
+                "Exports are file-sets with a DICOMDIR (PS3.10), as a ZIP archive or the image of "
+                "a disc: to burn it is left to others, and no application profile of PS3.11 is "
+                "claimed. Objects keep the transfer syntax they are stored in. Media are not read; "
+                "their files can be uploaded in the browser."
             ),
         ),
     )

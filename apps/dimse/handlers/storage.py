@@ -3,16 +3,16 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from apps.dicom.part10 import ENOUGH, file_meta, leading_uids
+from apps.dicom.part10 import ENOUGH, begins_as_data_set, file_meta, leading_uids
 from apps.dicom.uids import LONGEST_SENT, valid_uid
 from apps.dimse.association import Association, Request
-from apps.dimse.status import InvalidInstanceError, MismatchError
+from apps.dimse.identifiers import UnreadableError
+from apps.dimse.status import COERCED, InvalidInstanceError, MismatchError
 from apps.studies.room import require_room
 from apps.studies.services import coerces
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
-COERCED = 0xB000  # stored, and shown otherwise than sent (PS3.4 B.2.3)
 ANNOUNCE_FILES, ANNOUNCE_SECONDS = 50, 0.5
 REMEMBERED = 5000
 
@@ -83,7 +83,10 @@ def _head(pieces: Iterable[memoryview]) -> bytes:
 
 def _check(head: bytes, request: Request) -> None:
     command = request.command
-    found = leading_uids(head, request.context.transfer_syntax)
+    syntax = request.context.transfer_syntax
+    found = leading_uids(head, syntax)
+    if found is None and not begins_as_data_set(head, syntax):
+        raise UnreadableError("no data set of its transfer syntax")
     if found is None:
         raise MismatchError("no SOP Class and Instance UID at the front of the data set")
     if found != (command.sop_class_uid, command.sop_instance_uid):

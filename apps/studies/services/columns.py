@@ -6,7 +6,7 @@ from typing import Any
 import zstandard
 
 from apps.dicom.amending import Change, text_of
-from apps.dicom.dates import parse_date, parse_time
+from apps.dicom.dates import parse_date, parse_time, partial_da
 from apps.dicom.header import explicit
 from apps.dicom.json import to_json
 from apps.dicom.names import search_form
@@ -35,7 +35,7 @@ STUDY_COLUMNS: dict[str, tuple[str, Reader]] = {
     "00100010": ("patient_name", str),
     "00100020": ("patient_identifier", str),
     "00100021": ("patient_identifier_issuer", str),
-    "00100030": ("patient_birth_date", str),
+    "00100030": ("patient_birth_date", partial_da),
     "00100040": ("patient_sex", str),
     "00200010": ("study_id", str),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import zstandard
 
-from apps.dicom.dates import parse_date, parse_time
+from apps.dicom.dates import parse_date, parse_time, partial_da
 from apps.dicom.deflated import Whole
 from apps.dicom.frames import frame_table, is_cut_off
 from apps.dicom.header import Header, UnreadableError, read_header
@@ -167,7 +167,7 @@ def _study_columns(character_set: str, *raw: bytes) -> Mapping[str, Any]:
             "patient_name": header.text(0x00100010)[:324],
             "patient_identifier": header.text(0x00100020)[:64],
             "patient_identifier_issuer": header.text(0x00100021)[:64],
-            "patient_birth_date": header.text(0x00100030)[:8],
+            "patient_birth_date": partial_da(header.text(0x00100030)),
             "patient_sex": header.text(0x00100040)[:16],
             "study_date": parse_date(header.text(0x00080020)),
             "study_time": parse_time(header.text(0x00080030)),

@@ -17,7 +17,11 @@ from apps.studies.services.incoming import Incoming, read_incoming
 from apps.studies.services.indexing import index_batch
 from apps.studies.services.keeping import is_unaltered
 from apps.studies.services.labelling import restore_labels
-from apps.studies.services.sidecars import read_sidecar, restore_corrections
+from apps.studies.services.sidecars import (
+    read_sidecar,
+    restore_corrections,
+    restore_stray_conflicts,
+)
 from apps.studies.storage import stored_files
 
 TOP = "studies"
@@ -63,6 +67,7 @@ def rebuild_index(*, origin: Origin, progress: Progress = lambda _count: None) -
         written = read_sidecar(uid) or {}
         result.restored += restore_labels(study, written.get("labels", ()))
         result.restored += restore_corrections(study)
+    result.restored += restore_stray_conflicts()
     with transaction.atomic():
         details = {
             "known": result.known,

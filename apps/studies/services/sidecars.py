@@ -28,6 +28,7 @@ from apps.studies.spool import default_spool
 from apps.studies.storage import stored_files
 
 log = logging.getLogger(__name__)
+TOP = "overlays"
 
 _CORRECTION = ("batch", "path", "vr", "old", "new", "reason", "source", "at", "undone_at")
 _REJECTION = ("number", "code", "reason", "status_before", "at", "restored_at")
@@ -55,7 +56,7 @@ def write_sidecar(study_instance_uid: str) -> str:
         files.settle([name])
     finally:
         partial.unlink(missing_ok=True)
-    for older in _names(study_instance_uid):
+    for older in _names(_folder(study_instance_uid)):
         if older < name:
             files.remove(older)
     return name
@@ -63,9 +64,8 @@ def write_sidecar(study_instance_uid: str) -> str:
 
 def read_sidecar(study_instance_uid: str) -> dict[str, Any] | None:
     """What was laid over a study when it was last written down; None where nothing was."""
-    for name in reversed(_names(study_instance_uid)):
-        with stored_files().open(name) as file:
-            document: dict[str, Any] = json.loads(file.read())
+    for name in reversed(_names(_folder(study_instance_uid))):
+        document = _read(name)
         if document["study_instance_uid"] == study_instance_uid:
             return document
     return None
@@ -94,6 +94,22 @@ def restore_corrections(study: Study) -> int:
     return len(made) + len(found) + others
 
 
+def restore_stray_conflicts() -> int:
+    """Bring back conflicts about studies of which nothing else is here; how many were missing.
+
+    Such a newcomer has the UID of an object of another study, and none of its own study.
+    """
+    uids = Study.everything.values_list("study_instance_uid", flat=True)
+    known = {_folder(uid) for uid in uids.iterator()}
+    found = 0
+    for name in _listed(TOP)[0]:
+        folder = f"{TOP}/{name}"
+        if folder not in known and (names := _names(folder)):
+            entries = _read(names[-1])["conflicts"]
+            found += len(Conflict.objects.bulk_create(list(_missing_conflicts(entries))))
+    return found
+
+
 def _restore_rejections(study: Study, entries: list[dict[str, Any]]) -> int:
     """Bring back rejections, and take out of use again what they are about."""
     made = Rejection.objects.bulk_create(list(_missing_rejections(study, entries)))
@@ -112,16 +128,25 @@ def _forget_made_anew(study: Study, entries: list[dict[str, Any]]) -> None:
 
 
 def _folder(study_instance_uid: str) -> str:
-    return f"overlays/{hashlib.sha256(study_instance_uid.encode()).hexdigest()[:32]}"
+    return f"{TOP}/{hashlib.sha256(study_instance_uid.encode()).hexdigest()[:32]}"
 
 
-def _names(study_instance_uid: str) -> list[str]:
-    folder = _folder(study_instance_uid)
-    try:
-        _, names = storages["dicom"].listdir(folder)
-    except FileNotFoundError:
-        return []
+def _names(folder: str) -> list[str]:
+    _, names = _listed(folder)
     return sorted(f"{folder}/{name}" for name in names if name.endswith(".json"))
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return storages["dicom"].listdir(folder)
+    except FileNotFoundError:
+        return [], []
+
+
+def _read(name: str) -> dict[str, Any]:
+    with stored_files().open(name) as file:
+        document: dict[str, Any] = json.loads(file.read())
+    return document
 
 
 def _json(study_instance_uid: str) -> str:
