@@ -1,30 +1,28 @@
-"""One database in which the migrations ran, a copy of it for each test process, its first rows.
+"""A copy of one migrated database for each test process, and the rows that come back in it.
 
-Migrating takes seconds and copying does not: processes that run tests side by side share what
-the first of them made. And a test that commits ends by bringing back the rows that the
-migrations wrote: Django would empty every table, filled or not, and read the rows from JSON,
-object by object; here tables are emptied that hold something, and get copies of their rows.
+A test that commits ends by bringing back the rows that the migrations wrote. Django would
+empty every table, filled or not, and read the rows from JSON, object by object; here tables
+are emptied that hold something, and get copies of their rows.
 A server that outlives the tests keeps the databases; the next tests make them anew.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
 
-from tests.settings import RUN_HOME, WORKER
+from tests.migrated import embedded, one_at_a_time, run_home
+from tests.settings import WORKER
 
-MIGRATED = RUN_HOME / "migrated"  # names the database, once there is one
+MIGRATED = run_home() / "copied"  # names the database, once there is one
 UNDELETABLE = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%BEFORE DELETE%'"
 
 
 def set_up() -> None:
     """Give this process a copy of the migrated database."""
     creation = connection.creation
-    with _one_at_a_time():
+    with one_at_a_time():
         if not MIGRATED.exists():
             MIGRATED.write_text(_migrate())
         connection.settings_dict["NAME"] = MIGRATED.read_text()
@@ -49,21 +47,16 @@ def bring_back() -> None:
     connection.close()
 
 
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    with (RUN_HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
-        yield
-
-
 def _migrate() -> str:
-    """Make the database that is copied; its name."""
-    name: str = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    if connection.vendor == "sqlite":  # it empties tables with DELETE, which these refuse
-        for (trigger,) in _execute(UNDELETABLE):
+    """Make the database that is copied for test processes; its name."""
+    if connection.vendor == "sqlite":
+        name = str(shutil.copy(embedded(), run_home() / "test.db"))
+        connection.settings_dict["NAME"] = name
+        for (trigger,) in _execute(UNDELETABLE):  # by which tests empty tables
             _execute(f'DROP TRIGGER "{trigger}"')
         _execute("PRAGMA journal_mode=DELETE")  # whole in one file
     else:
+        name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         _execute("CREATE SCHEMA migrated")
         for table in _filled(_tables()):
             _execute(f"CREATE TABLE migrated.{table} AS TABLE {table}")

@@ -33,6 +33,7 @@ from pynetdicom.dsutils import create_file_meta
 
 from openpacs.install import ROOT
 from tests.dicom.objects import ct_image
+from tests.migrated import lay_into
 from tests.servers import free_port
 
 SENDERS = 4
@@ -165,7 +166,10 @@ def rig(engines: Mapping[str, str], *programs: str) -> Iterator[Rig]:
     """A department of which these programs run (by default all); gone at the end."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         made = Rig(Path(folder), engines)
-        made.manage("migrate", "--verbosity", "0")
+        if engines:
+            made.manage("migrate", "--verbosity", "0")
+        else:
+            lay_into(made.home)
         code = "from apps.worklist.models import Device; "
         code += "Device.objects.create(name='Scanner', ae_title='CT1', host='127.0.0.1')"
         made.manage("shell", "--verbosity", "0", "-c", code)

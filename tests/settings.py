@@ -4,7 +4,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
 # A home for each test process, whatever the environment says: never somebody's data, never
 # shared by tests that run side by side. Programs that a test starts inherit it.
@@ -15,7 +14,6 @@ if os.environ.get("OPENPACS_TEST_PROCESS") != WORKER:
     os.environ.update(OPENPACS_TEST_PROCESS=WORKER, OPENPACS_HOME=home)
     if WORKER == "main":
         os.environ["OPENPACS_TEST_RUN"] = home  # processes that it starts share it
-RUN_HOME = Path(os.environ["OPENPACS_TEST_RUN"])
 
 from openpacs.settings import *  # noqa: E402, F403
 
@@ -28,7 +26,7 @@ STORAGES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, as in service: threads on a database in memory fail on its shared cache's locks.
-    DATABASES["default"]["TEST"] = {"NAME": str(RUN_HOME / "test.db")}  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(OPENPACS_HOME / "test.db")}  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = (  # noqa: F405
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
     )
