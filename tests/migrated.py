@@ -4,6 +4,7 @@ Migrating takes seconds and copying does not: all processes of a run of tests sh
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,28 +16,37 @@ from pathlib import Path
 from openpacs.install import ROOT
 
 
-def lay_into(home: Path) -> None:
-    """Leave a department its database, embedded and as its first start would make it."""
+def lay_into(home: Path, script: str = "") -> None:
+    """Leave a department its database, embedded, as its first start and then a script make it."""
     if "OPENPACS_TEST_RUN" not in os.environ:  # the one department of its program
-        migrate(home)
+        make(home, script)
         return
     with one_at_a_time():
-        shutil.copy(embedded(), home)
+        shutil.copy(embedded(script), home)
 
 
-def embedded() -> Path:
-    """The migrated database that nobody uses, only copies; ask `one_at_a_time`."""
-    home = run_home() / "migrated"
+def embedded(script: str = "") -> Path:
+    """A migrated database that nobody uses, only copies; ask `one_at_a_time`."""
+    home = run_home() / f"migrated-{hashlib.sha256(script.encode()).hexdigest()}"
     if not home.exists():
         home.mkdir()
-        migrate(home)
+        if script:
+            shutil.copy(embedded(), home)
+        make(home, script)
     return home / "openpacs.db"
 
 
-def migrate(home: Path) -> None:
+def make(home: Path, script: str) -> None:
+    if not (home / "openpacs.db").exists():
+        manage(home, "migrate", "--verbosity", "0")
+    if script:
+        manage(home, "shell", "--verbosity", "0", "-c", script)
+
+
+def manage(home: Path, *arguments: str) -> None:
     ours = {"OPENPACS_HOME": str(home), "DATABASE_URL": ""}
     environment = {**os.environ, **ours, "DJANGO_SETTINGS_MODULE": "openpacs.settings"}
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    command = [sys.executable, "manage.py", *arguments]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
 
 

@@ -142,8 +142,7 @@ def department(home: Path, *arguments: str, device: bool = True) -> Iterator[Run
         return [sys.executable, str(ROOT / "manage.py"), *words]
 
     if device:
-        lay_into(home)
-        subprocess.run(manage("shell", "-c", DEVICE), env=environment, check=True, timeout=60)
+        lay_into(home, DEVICE)
     process = subprocess.Popen(
         manage("rundimse", "--port", "0", *arguments),
         env=environment,
