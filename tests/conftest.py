@@ -2,25 +2,24 @@
 
 import os
 import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.test import Client
+from django.db import connections
+from django.test import Client, TransactionTestCase
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
-from pytest_django.plugin import blocking_manager_key
 
 from apps.accounts.models import User
 from apps.audit.services import Origin
 from apps.dimse.pausing import pause_surely
 from apps.studies.services import rendering
+from tests import database
 from tests.factories import make_user, signed_in
 from tests.prepare import find_program
 
@@ -33,22 +32,16 @@ SAMPLES = Path(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Remember the rows that the migrations wrote; let tests empty all tables.
-
-    SQLite empties tables with DELETE, which the triggers on undeletable rows refuse.
-    """
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database of this process; what the migrations wrote comes back after each test."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: database.bring_back())
     with django_db_blocker.unblock():
-        contents = connection.creation.serialize_db_to_string()
-        connection._test_serialized_contents = contents  # type: ignore[attr-defined]
-        if connection.vendor == "sqlite":
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-                    " AND sql LIKE '%BEFORE DELETE%'"
-                )
-                for (name,) in cursor.fetchall():
-                    cursor.execute(f'DROP TRIGGER "{name}"')
+        database.set_up()
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    patch.undo()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -163,29 +156,6 @@ def require_programs(*names: str) -> None:
             do_without(f"{name} is not installed; python -m tests.prepare says how to get it")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(
-    item: pytest.Item, nextitem: pytest.Item | None
-) -> Generator[None, None, None]:
-    """Bring the migrations' rows back after a test that commits and so ends by emptying all.
-
-    Django leaves them away, and the tests that happen to come next would miss them.
-    """
-    yield
-    if nextitem and commits(item):  # after the last test the database is gone
-        with item.config.stash[blocking_manager_key].unblock():
-            # The sequences go on: the rows that come back keep the keys they had.
-            call_command(
-                "flush",
-                interactive=False,
-                inhibit_post_migrate=True,
-                reset_sequences=False,
-                verbosity=0,
-            )
-            contents = connection._test_serialized_contents  # type: ignore[attr-defined]
-            connection.creation.deserialize_db_from_string(contents)
-
-
 def asks_engines(item: pytest.Item) -> bool:
     """Does a test use what `make test` runs it with: in this process, or in those it starts?
 
@@ -199,11 +169,3 @@ def asks_engines(item: pytest.Item) -> bool:
     uses = item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}
     elsewhere = item.get_closest_marker("browser") or item.get_closest_marker("alike")
     return bool(uses or fixtures & {"live_server"}) and not elsewhere
-
-
-def commits(item: pytest.Item) -> bool:
-    marker = item.get_closest_marker("django_db")
-    if marker and marker.kwargs.get("transaction"):
-        return True
-    fixtures: list[str] = getattr(item, "fixturenames", [])
-    return bool({"transactional_db", "live_server"}.intersection(fixtures))

@@ -61,7 +61,11 @@ class Department:
                 stdout=log,
                 stderr=log,
             )
-        self.wait_for(r"Ready after ([\d.]+) s")
+        try:
+            self.wait_for(r"Ready after ([\d.]+) s")
+        except AssertionError:
+            self.stop()  # or a later test would be blamed for it
+            raise
 
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""

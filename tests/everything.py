@@ -101,8 +101,11 @@ def perform(check: Check, home: str, *, held: bool = False) -> Result:
 
 
 def environment(home: str) -> dict[str, str]:
-    """The caller's, less what would send the checks to somebody's data."""
-    ours = {"DATABASE_URL", "REDIS_URL", "DICOM_STORAGE"}
+    """The caller's, less what would send the checks to somebody's data, or keep no bytecode.
+
+    The tests start many programs, each of which would compile all rooms anew.
+    """
+    ours = {"DATABASE_URL", "REDIS_URL", "DICOM_STORAGE", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "OPENPACS_HOME": home}
 

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,11 +33,15 @@ from pynetdicom.dsutils import create_file_meta
 
 from openpacs.install import ROOT
 from tests.dicom.objects import ct_image
+from tests.migrated import lay_into
 from tests.servers import free_port
 
 SENDERS = 4
 DEADLINE_SECONDS = 900
 _SETUP = "import django; django.setup(); "
+DEVICE = """from apps.worklist.models import Device
+Device.objects.create(name="Scanner", ae_title="CT1", host="127.0.0.1")
+"""
 PROGRAMS = {
     "listener": ("manage.py", "rundimse", "--processes", "2"),
     "worker": ("-c", f"{_SETUP}from openpacs.parts import run_worker; run_worker()"),
@@ -161,16 +165,17 @@ def digest(image: Dataset) -> str:
 
 
 @contextmanager
-def rig(engines: Mapping[str, str], *programs: str) -> Iterator[Rig]:
-    """A department of which these programs run (by default all); gone at the end."""
+def rig(engines: Mapping[str, str], programs: Iterable[str] = PROGRAMS) -> Iterator[Rig]:
+    """A department of which these programs run; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         made = Rig(Path(folder), engines)
-        made.manage("migrate", "--verbosity", "0")
-        code = "from apps.worklist.models import Device; "
-        code += "Device.objects.create(name='Scanner', ae_title='CT1', host='127.0.0.1')"
-        made.manage("shell", "--verbosity", "0", "-c", code)
+        if engines:
+            made.manage("migrate", "--verbosity", "0")
+            made.manage("shell", "--verbosity", "0", "-c", DEVICE)
+        else:
+            lay_into(made.home, DEVICE)
         try:
-            for name in programs or PROGRAMS:
+            for name in programs:
                 made.start(name)
             yield made
         except BaseException:

@@ -12,6 +12,8 @@ if os.environ.get("OPENPACS_TEST_PROCESS") != WORKER:
     home = tempfile.mkdtemp(prefix="openpacs-test-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(OPENPACS_TEST_PROCESS=WORKER, OPENPACS_HOME=home)
+    if WORKER == "main":
+        os.environ["OPENPACS_TEST_RUN"] = home  # processes that it starts share it
 
 from openpacs.settings import *  # noqa: E402, F403
 

@@ -69,7 +69,7 @@ def send(target: Rig, count: int) -> list[tuple[str, int]]:
 def test_success_is_said_after_file_and_folder_are_synced(strace: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     calls = "trace=openat,fsync,rename,sendto"
-    with rig({}, "beat") as target:
+    with rig({}, programs=()) as target:
         target.start("listener", under=[strace, "-f", "-qq", "-e", calls, "-o", str(trace)])
         target.wait_until_listening()
         assert {status for _uid, status in send(target, 25)} == {0}
@@ -115,7 +115,7 @@ def step_of(call: str) -> str:
 def test_a_failing_disk_is_never_answered_with_success(call: str, error: str, strace: str) -> None:
     inject = f"inject={call}:error={error}:when=11..20"
     look = [strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
-    with rig({}, "beat") as target:
+    with rig({}, programs=()) as target:
         target.start("listener", under=look)
         target.wait_until_listening()
         said = send(target, 40)

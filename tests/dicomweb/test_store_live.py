@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from benchmarks import machine
 from tests.department import Department
 from tests.dicom.objects import ct_image, part10
+from tests.migrated import lay_into
 
 RELATED = 'multipart/related; type="application/dicom"; boundary=edge'
 MEGABYTE = 1 << 20
@@ -35,6 +36,9 @@ user.groups.set(Group.objects.filter(name="technologist"))
 @pytest.fixture(scope="module")
 def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Department]:
     running = Department(tmp_path_factory.mktemp("stow"), {})
+    home = running.home / "var"
+    home.mkdir()
+    lay_into(home)
     try:
         running.start()
         running.run(sys.executable, "manage.py", "shell", "-c", USER)

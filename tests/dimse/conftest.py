@@ -47,8 +47,8 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def threads_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
-    """A database that the listener's threads see; what migrations put there comes back."""
+def threads_db(transactional_db: None) -> None:
+    """A database that the listener's threads see."""
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.dimse.pdus import associate_rq
+from tests.migrated import lay_into
 
 ROOT = Path(__file__).parents[2]
 ECHO = "1.2.840.10008.1.1"
@@ -141,8 +142,7 @@ def department(home: Path, *arguments: str, device: bool = True) -> Iterator[Run
         return [sys.executable, str(ROOT / "manage.py"), *words]
 
     if device:
-        subprocess.run(manage("migrate", "-v0"), env=environment, check=True, timeout=120)
-        subprocess.run(manage("shell", "-c", DEVICE), env=environment, check=True, timeout=60)
+        lay_into(home, DEVICE)
     process = subprocess.Popen(
         manage("rundimse", "--port", "0", *arguments),
         env=environment,

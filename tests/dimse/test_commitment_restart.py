@@ -16,15 +16,14 @@ from pynetdicom import AE, evt
 from openpacs.install import ROOT
 from tests.dimse.archives import wait_for_port
 from tests.dimse.conftest import Tool, ct_image
+from tests.migrated import lay_into
 from tests.servers import free_port
 
 pytestmark = pytest.mark.fault
 CT = "1.2.840.10008.5.1.4.1.1.2"
 COMMITMENT, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 SET_UP = """
-from django.core.management import call_command
 from apps.worklist.models import Device
-call_command("migrate", verbosity=0)
 Device.objects.create(name="Scanner", ae_title="CT1", host="127.0.0.1", port={port})
 """
 # Verified first; then the association that asked is given its moment.
@@ -111,7 +110,10 @@ def modality() -> Iterator[Modality]:
 def test_a_listener_killed_after_its_answer_leaves_a_report_to_the_next_sweep(
     modality: Modality, tmp_path: Path, tool: Tool
 ) -> None:
-    house = House(tmp_path / "home")
+    home = tmp_path / "home"
+    home.mkdir()
+    lay_into(home)
+    house = House(home)
     house.run(SET_UP.format(port=modality.port))
     listener = house.listen()
     image = tmp_path / "image.dcm"

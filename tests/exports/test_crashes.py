@@ -30,7 +30,7 @@ FILL = (
 
 @pytest.fixture
 def target() -> Iterator[Rig]:
-    with rig({}, "worker", "beat") as made:
+    with rig({}, programs=("worker", "beat")) as made:
         yield made
 
 

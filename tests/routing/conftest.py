@@ -29,8 +29,8 @@ def spool(tmp_path: Path, settings: Any) -> Spool:
 
 
 @pytest.fixture
-def threads_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
-    """A database that other threads see; what migrations put there comes back."""
+def threads_db(transactional_db: None) -> None:
+    """A database that other threads see."""
 
 
 @pytest.fixture

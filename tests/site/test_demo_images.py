@@ -31,9 +31,7 @@ def _own_folders(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def _listening(
-    django_db_serialized_rollback: None, transactional_db: None, settings: Any
-) -> Iterator[None]:
+def _listening(transactional_db: None, settings: Any) -> Iterator[None]:
     listener = Listener("127.0.0.1", 0)
     settings.OPENPACS_DICOM_PORT = listener.port
     thread = threading.Thread(target=listener.serve_forever)
