@@ -1,9 +1,9 @@
 """What the machine is, how busy it is, and what processes cost it."""
 
-import mmap
 import os
 import platform
 import re
+import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import NamedTuple
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET = 0.1  # busy fraction of all processors below which a cell may begin
-FRESH_BYTES = 1 << 30  # more than a cell writes
-_PAGES = bytes(4 << 20)
+FRESH_BYTES = 768 << 20  # more than a cell writes
+_PAGES = bytes(1 << 20)
 
 
 class Process(NamedTuple):
@@ -100,16 +100,16 @@ def wait_until_quiet(seconds: float) -> float:
     return busy
 
 
-def take_memory(size: int = FRESH_BYTES) -> None:
-    """Have free memory really there, for whoever runs next.
+def take_memory() -> None:
+    """Have memory really there for the files of whoever runs next.
 
-    The host of a virtual machine gives it page by page at the first touch, which takes it ten
-    times as long as whatever is done with the page, differs from minute to minute, and is the
-    same for all who write: it would be measured instead of them.
+    The host of a virtual machine gives a page at its first touch, which takes ten times as long
+    as writing it, differs from minute to minute, and is the same for all who write: it would be
+    measured instead of them. A file that is deleted before it is on the disk leaves such pages.
     """
-    with mmap.mmap(-1, size) as taken:
-        for at in range(0, size, len(_PAGES)):
-            taken[at : at + len(_PAGES)] = _PAGES
+    with tempfile.TemporaryFile() as file:
+        for _ in range(FRESH_BYTES // len(_PAGES)):
+            file.write(_PAGES)
 
 
 def busy_fraction(seconds: float) -> float:

@@ -108,8 +108,8 @@ minutes, without touching this page.
   ratios of each round, its range is beside it; above 1 openpacs is ahead. CPU is the server's,
   all its processes together, in milliseconds per instance.
 - A cell begins when the machine is idle; the note below a table says how busy it was at most. Just
-  before it a gigabyte of memory is touched and given back: the host of a virtual machine gives
-  each page at its first touch, which takes longer than what is done with it, whoever writes.
+  before it a file is written and deleted again, so that there is memory for what both write: the
+  host of a virtual machine gives each page at its first touch, which takes ten times as long.
 """
 
 
