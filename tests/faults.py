@@ -187,7 +187,9 @@ def rig(engines: Mapping[str, str], programs: Iterable[str] = PROGRAMS) -> Itera
 
 def storm(target: Rig, ledger: Ledger, *, kills: int, chance: random.Random) -> None:
     """Send from several sides until the ledger is full, killing all the while."""
-    senders = [threading.Thread(target=_send, args=(target, ledger)) for _ in range(SENDERS)]
+    senders = [
+        threading.Thread(target=_send, args=(target, ledger), daemon=True) for _ in range(SENDERS)
+    ]
     for sender in senders:
         sender.start()
     step = ledger.wanted // (kills + 1)
@@ -197,6 +199,8 @@ def storm(target: Rig, ledger: Ledger, *, kills: int, chance: random.Random) -> 
         target.kill(chance.choice(("listener", "worker")))
     for sender in senders:
         sender.join(DEADLINE_SECONDS)
+        if sender.is_alive():
+            raise TimeoutError("a sender waits for ever")
     gc.collect()  # sockets that pynetdicom could not connect: here, not in somebody else's test
 
 

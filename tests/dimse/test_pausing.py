@@ -1,21 +1,28 @@
-"""pynetdicom's thread has paused when it says so, not a moment before."""
+"""pynetdicom's thread has paused when it says so, not a moment before, or when it has ended."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pynetdicom import AE
+from pynetdicom.association import Association
 
 from apps.dimse.listener import Listener
 from apps.dimse.pausing import pause_surely
 from tests.dimse.conftest import Dial
 
 
-def test_what_the_thread_said_before_it_was_asked_does_not_count() -> None:
-    association: Any = SimpleNamespace(_is_paused=True)
+def paused_surely(*, alive: bool) -> Any:
+    association: Any = Association(AE(), "requestor")
+    association.is_alive = lambda: alive
     pause_surely(association)
-    checkpoint: Event = association._reactor_checkpoint
+    return association
+
+
+def test_what_the_thread_said_before_it_was_asked_does_not_count() -> None:
+    association = paused_surely(alive=True)
+    checkpoint = association._reactor_checkpoint
+    association._is_paused = True
     assert checkpoint.wait()
     checkpoint.clear()
     assert not association._is_paused
@@ -25,6 +32,12 @@ def test_what_the_thread_said_before_it_was_asked_does_not_count() -> None:
             assert not waiting.done()
         checkpoint.set()
         assert waiting.result(timeout=5)
+
+
+def test_nobody_waits_for_a_thread_that_has_ended() -> None:
+    association = paused_surely(alive=False)
+    association._reactor_checkpoint.clear()
+    assert association._is_paused
 
 
 @pytest.mark.django_db(transaction=True)
