@@ -1,7 +1,7 @@
 """C-STORE (PS3.4 annex B): bytes from the connection to the spool, success when durable."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from apps.dicom.part10 import ENOUGH, begins_as_data_set, file_meta, leading_uids
 from apps.dicom.uids import LONGEST_SENT, valid_uid
@@ -54,7 +54,7 @@ def wait_until_indexed(association: Association) -> None:
         default_spool().wait_until_taken(association.stored, seconds)
 
 
-def _file(request: Request) -> Iterator[list[bytes | memoryview]]:
+def _file(request: Request) -> Iterator[Sequence[bytes | memoryview]]:
     """The PS3.10 file; raises MismatchError when the data set is another object."""
     command = request.command
     batches = request.batches()
@@ -67,8 +67,7 @@ def _file(request: Request) -> Iterator[list[bytes | memoryview]]:
         source=request.association.device.ae_title,
     )
     yield [meta, *first]
-    for batch in batches:
-        yield [*batch]
+    yield from batches
 
 
 def _head(pieces: Iterable[memoryview]) -> bytes:
