@@ -6,12 +6,14 @@ Run with that department's environment: OPENPACS_HOME, DATABASE_URL.
     studies COUNT INSTANCES TEMPLATE   made-up studies, each instance like the file TEMPLATE
     session                            sign a radiologist in; prints the cookie
     metadata keep|forget               the metadata of all series, made or thrown away
+    settled SECONDS                    wait, at most so long, until no study is receiving
 """
 
 import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +97,14 @@ def metadata(what: str) -> None:
     if what == "keep":
         for row in Series.objects.select_related("study"):
             keep_metadata(row, "/dicom-web")
+
+
+def settled(seconds: str) -> None:
+    deadline = time.monotonic() + float(seconds)
+    while Study.everything.filter(status=Study.Status.RECEIVING).exists():
+        if time.monotonic() > deadline:
+            sys.exit("studies are still receiving")
+        time.sleep(0.5)
 
 
 class Filling:
@@ -196,6 +206,7 @@ WHAT: dict[str, Callable[..., None]] = {
     "studies": add_studies,
     "session": add_session,
     "metadata": metadata,
+    "settled": settled,
 }
 
 

@@ -69,6 +69,8 @@ def _cell(
         seconds = clients.send(server, shares)
         found = clients.instances(server, data.study_uids(kind, turn))
         cpu = machine.cpu_seconds(server.roots) - before
+        if not fresh:
+            department.finish(server)
     if found != len(files):
         raise BenchmarkError(f"a query after the release finds {found} of {len(files)} instances")
     return Reading(value=found / seconds, cpu_ms=1000 * cpu / found, busy=busy)

@@ -22,6 +22,7 @@ from tests.servers import free_port
 TITLE = "OPENPACS"
 START_SECONDS = 90.0
 SETTLE_SECONDS = 10.0
+FINISH_SECONDS = 60
 
 
 class Openpacs:
@@ -110,6 +111,11 @@ class Openpacs:
         """Write rows into the current home's database (see benchmarks.filling)."""
         environment = self.environment(self.home, self.database)
         return self._run(environment, "-m", "benchmarks.filling", *words)
+
+    def finish(self, server: Server) -> None:
+        """Let it end what follows on arrival: a home used again would do it in the next cell."""
+        self.fill("settled", str(FINISH_SECONDS))
+        wait_until_settled(server.roots)
 
     def _run(self, environment: dict[str, str], *words: str) -> str:
         return run([sys.executable, *words], environment=environment, folder=ROOT, seconds=3600)

@@ -26,7 +26,8 @@ CHAPTERS = {
     "million": Chapter(
         "Ingest with a million instances in the index",
         "The peer is openpacs itself with an empty index, on the same PostgreSQL cluster. The "
-        "rows are as ingest writes them, compressed headers and frame tables included.",
+        "rows are as ingest writes them, compressed headers and frame tables included. What "
+        "arrival brings with it (studies settled, metadata made) is over before the next cell.",
     ),
     "find": Chapter(
         "C-FIND",
