@@ -23,6 +23,7 @@ from apps.dicom.phantom import phantom
 from apps.dicom.uids import new_uid
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, MPPS, WORKLIST
 from apps.dimse.pausing import pause_surely
+from apps.dimse.refusing import is_refused
 
 PENDING = (0xFF00, 0xFF01)
 DISCONTINUED_UNSPECIFIED = ("110513", "DCM", "Discontinued for unspecified reason")
@@ -85,7 +86,7 @@ class Modality:
 
     def _why_not(self, association: Association) -> str:
         where = f"{self.called} at {self.host}:{self.port}"
-        if association.is_rejected:
+        if is_refused(association):
             return (
                 f"{where} refuses {self.ae_title}: is it entered as a device that may connect, "
                 f"and is {self.called} the right AE title?"
