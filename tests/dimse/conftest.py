@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -173,10 +172,3 @@ def keep(*uids: str, **details: str) -> None:
         ct_image(uid, **details).save_as(target, enforce_file_format=True)
         names.append(spool.write([target.getvalue()]).name)
     ingest(names)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()

@@ -12,10 +12,10 @@ from apps.studies.models import Instance
 from apps.studies.spool import Spool
 from apps.worklist.models import Device, ScheduledStep
 from tests.dimse.asking import keep
-from tests.dimse.conftest import wait_for
 from tests.dimse.orthanc import Orthanc
 from tests.dimse.receiving import receiver
 from tests.factories import DeviceFactory, ScheduledStepFactory
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer("Orthanc")
 HTJ2K = "1.2.840.10008.1.2.4.201"
@@ -138,7 +138,7 @@ def test_it_stores_images_in_many_transfer_syntaxes(
     wanted = {row["sop_instance_uid"]: syntax_of(row) for row in chosen}
     assert len(wanted) > 10
     kept = Instance.objects.values_list("sop_instance_uid", "transfer_syntax_uid")
-    assert wait_for(lambda: dict(kept.all()) == wanted)
+    wait_for(lambda: dict(kept.all()) == wanted)
     assert set(Instance.objects.values_list("source", flat=True)) == {"ORTHANC"}
 
 

@@ -21,6 +21,7 @@ from apps.orders.models import Order
 from apps.patients.models import Issuer, Patient
 from tests.factories import ProcedureFactory
 from tests.threads import at_once
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,13 +54,6 @@ def is_closed(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-def wait_for(condition: object, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
