@@ -24,6 +24,7 @@ from apps.studies.spool import Spool, default_spool
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
 from tests.dimse.modality import Reports, listening
+from tests.dimse.orthanc import Orthanc
 from tests.factories import DeviceFactory
 from tests.storage import store_below
 
@@ -77,6 +78,14 @@ def start(threads_db: None) -> Iterator[Start]:
 @pytest.fixture
 def listener(start: Start) -> Listener:
     return start()
+
+
+@pytest.fixture
+def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
+    """A running Orthanc that knows our listener."""
+    made = Orthanc(tmp_path, knows_us_at=listener.port)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -1,12 +1,8 @@
 """Orthanc and we ask one another: storage commitment, query, retrieve."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from apps.audit.services import SYSTEM
-from apps.dimse.listener import Listener
 from apps.dimse.models import CommitmentInquiry, CommitmentRequest
 from apps.dimse.services import (
     Wanted,
@@ -25,13 +21,6 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer("Orthanc")
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-@pytest.fixture
-def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
-    made = Orthanc(tmp_path, knows_us_at=listener.port)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Orthanc uses what we offer, as a workstation or another archive of a hospital does."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps.dimse.listener import Listener
 from apps.studies.models import Instance
 from apps.studies.spool import Spool
 from apps.worklist.models import Device, ScheduledStep
@@ -20,13 +18,6 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.peer("Orthanc")
 HTJ2K = "1.2.840.10008.1.2.4.201"
 NAMES = ["Müller^Jörg", "Miller^Anna", "Иванова^Анна"]
-
-
-@pytest.fixture
-def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
-    made = Orthanc(tmp_path, knows_us_at=listener.port)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
