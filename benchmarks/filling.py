@@ -27,20 +27,20 @@ from django.db import connection, models, transaction
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openpacs.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402 - Django is set up first
-from django.contrib.auth import login  # noqa: E402
-from django.contrib.auth.models import Group  # noqa: E402
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
-from django.http import HttpRequest  # noqa: E402
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
 
-from apps.accounts.models import Role, User  # noqa: E402
-from apps.dicom.names import search_form  # noqa: E402
-from apps.dicomweb.metadata import keep_metadata  # noqa: E402
-from apps.dicomweb.models import SeriesMetadata  # noqa: E402
-from apps.studies.models import Instance, Series, Study  # noqa: E402
-from apps.studies.services.incoming import Incoming, read_incoming  # noqa: E402
-from apps.worklist.models import Device  # noqa: E402
-from benchmarks.made_up import MadeUp, studies  # noqa: E402
+from apps.accounts.models import Role, User
+from apps.dicom.names import search_form
+from apps.dicomweb.metadata import keep_metadata
+from apps.dicomweb.models import SeriesMetadata
+from apps.studies.models import Instance, Series, Study
+from apps.studies.services.incoming import Incoming, read_incoming
+from apps.worklist.models import Device
+from benchmarks.made_up import MadeUp, studies
 
 SERIES_LENGTH = 50
 BATCH = 500

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import clients, data, machine
 from benchmarks.clients import Server
+from benchmarks.contestants import Contestant
 from benchmarks.engines import Embedded, at_scale
 from benchmarks.made_up import MadeUp, days_with, studies, tiny_file
 from benchmarks.orthanc import Orthanc
@@ -25,7 +26,6 @@ from benchmarks.program import Bench, perform
 from benchmarks.results import Case, Gate, Row, compare
 from benchmarks.rounds import Reading, interleaved, say
 
-Contestant = Openpacs | Orthanc
 Contestants = dict[str, Contestant]
 Ask = Callable[[Server], float]  # seconds of the whole client process
 

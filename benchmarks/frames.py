@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks import clients, data, machine
+from benchmarks import data, machine
 from benchmarks.clients import Server
+from benchmarks.contestants import Contestant, fill
 from benchmarks.engines import Embedded
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
@@ -33,7 +34,6 @@ STREAMED = {True: 300, False: 4000}  # instances of the large study: 0.16 or 2.1
 BYTES_EACH = {True: 50 << 20, False: 200 << 20}  # after which a client hangs up
 SAMPLE_SECONDS = 0.2
 
-Contestant = Openpacs | Orthanc
 Work = Callable[[Site, Server], Reading]
 
 
@@ -62,10 +62,7 @@ def _contestants(
     department = Openpacs(bench.place(f"embedded-{name}"), Embedded())
     department.prepare()
     for contestant in (department, orthanc):
-        with contestant.running() as server:
-            clients.send(server, shares)
-            if clients.instances(server, [study]) != sum(map(len, shares)):
-                raise BenchmarkError(f"{contestant.title} has not all instances")
+        fill(contestant, [study], shares)
     cookie = {"Cookie": department.fill("session")}
     return {"openpacs": (department, cookie), "Orthanc": (orthanc, {})}
 

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks import clients, data, machine
+from benchmarks import data, machine
 from benchmarks.clients import Server
+from benchmarks.contestants import fill
 from benchmarks.engines import Embedded
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs, wait_until_settled
@@ -46,10 +47,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     department = Openpacs(bench.place("embedded"), Embedded())
     department.prepare()
     for contestant in (department, orthanc):
-        with contestant.running() as server:
-            clients.send(server, [files])
-            if clients.instances(server, [study]) != INSTANCES:
-                raise BenchmarkError(f"{contestant.title} has not all of {INSTANCES} instances")
+        fill(contestant, [study], [files])
     cookie = {"Cookie": department.fill("session")}
     for name, (state, coding, gate) in CASES.items():
         read = {

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import clients, data, machine
+from benchmarks import data, machine
+from benchmarks.contestants import fill
 from benchmarks.engines import Embedded
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
@@ -63,10 +64,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     department = Openpacs(bench.place("embedded"), Embedded())
     department.prepare()
     for contestant in (department, orthanc):
-        with contestant.running() as server:
-            clients.send(server, [files])
-            if clients.instances(server, [study]) != count:
-                raise BenchmarkError(f"{contestant.title} has not all of {count} instances")
+        fill(contestant, [study], [files])
     cookie = {"Cookie": department.fill("session")}
     for name, (ours, peers) in CASES.items():
         read = {

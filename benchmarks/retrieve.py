@@ -8,15 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 from benchmarks import clients, data, machine
 from benchmarks.clients import Server
+from benchmarks.contestants import Contestant, fill
 from benchmarks.engines import Embedded
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
 from benchmarks.plan import Plan
-from benchmarks.processes import BenchmarkError
 from benchmarks.program import Bench, perform
 from benchmarks.results import Case, Gate, Row, compare
 from benchmarks.rounds import Reading, interleaved
@@ -37,7 +36,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         department = Openpacs(bench.place("embedded"), Embedded(), [(one, 1), (two, 2)])
         department.prepare()
         for contestant in (department, orthanc):
-            _fill(contestant, study, files)
+            fill(contestant, [study], [files])
         retrievals: dict[str, tuple[Gate, Retrieval]] = {
             "C-MOVE, 1 association": (
                 Gate(1.0, 2.0),
@@ -59,15 +58,7 @@ def measure(bench: Bench) -> Iterator[Row]:
             yield compare(case, readings["openpacs"], readings["Orthanc"], bench.where)
 
 
-def _fill(contestant: Openpacs | Orthanc, study: str, files: list[Path]) -> None:
-    with contestant.running() as server:
-        clients.send(server, [files])
-        found = clients.instances(server, [study])
-    if found != INSTANCES:
-        raise BenchmarkError(f"{contestant.title} has {found} of {INSTANCES} instances")
-
-
-def _cell(contestant: Openpacs | Orthanc, retrieve: Retrieval, plan: Plan) -> Reading:
+def _cell(contestant: Contestant, retrieve: Retrieval, plan: Plan) -> Reading:
     with contestant.running(fresh=False) as server:
         retrieve(server)  # whatever is loaded at the first, and the files into memory
         busy = machine.wait_until_quiet(plan.quiet_seconds)

@@ -11,6 +11,7 @@ from itertools import product
 
 from benchmarks import clients, data, machine
 from benchmarks.associations import opened
+from benchmarks.contestants import Contestant
 from benchmarks.engines import Embedded, at_scale
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
@@ -20,7 +21,6 @@ from benchmarks.program import Bench, perform
 from benchmarks.results import Case, Gate, Row, compare
 from benchmarks.rounds import Reading, interleaved
 
-Contestant = Openpacs | Orthanc
 Contestants = dict[str, Contestant]
 
 KINDS = {"large": "CT 530 KB", "small": "CT/MR 10-39 KB"}

@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from benchmarks import clients, data, machine
+from benchmarks.contestants import fill
 from benchmarks.engines import Embedded
 from benchmarks.orthanc import Orthanc
 from benchmarks.ours import Openpacs
@@ -58,8 +59,6 @@ setInterval(() => {
 }, 20);
 """
 
-Contestant = Openpacs | Orthanc
-
 
 class Person:
     """Somebody at a browser, at one contestant."""
@@ -100,10 +99,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     department = Openpacs(bench.place("embedded"), Embedded())
     department.prepare()
     for contestant in (department, orthanc):
-        with contestant.running() as server:
-            clients.send(server, [files, more])
-            if clients.instances(server, [volume, following]) != len(files) + len(more):
-                raise BenchmarkError(f"{contestant.title} has not all instances")
+        fill(contestant, [volume, following], [files, more])
     department.fill("metadata", "keep")
     cookie = department.fill("session")
 

@@ -41,7 +41,7 @@ class OpenpacsAdminSite(AdminSite):
     site_header = _("openpacs administration")
     site_title = _("openpacs")
     index_title = _("Administration")
-    empty_value_display = "–"  # noqa: RUF001
+    empty_value_display = "–"
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

@@ -33,7 +33,7 @@ class UnannouncedBodyMiddleware:
             stream = request.META["wsgi.input"]
             begin = stream.read((settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) + 1)
             request.META["CONTENT_LENGTH"] = str(len(begin))
-            request._stream = _Joined(begin, stream)  # type: ignore[assignment]
+            request._stream = _Joined(begin, stream)  # type: ignore[assignment]  # read alike
 
 
 def _is_unannounced(environ: dict[str, Any]) -> bool:

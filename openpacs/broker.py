@@ -61,8 +61,7 @@ class Channel(virtual.Channel):
 
     def _messages(self, queue: str) -> list[Path]:
         folder = self._folder(queue)
-        # Asked many times a second, mostly for nothing: cheaper than Path.glob.
-        names = sorted(os.listdir(folder))  # noqa: PTH208
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - many times a second, for nothing mostly
         return [folder / name for name in names if name.endswith(".json")]
 
     def _folder(self, queue: str) -> Path:

@@ -19,7 +19,7 @@ def in_one_piece(application: Application) -> Application:
         if not _fits(answer):
             return answer
         body = b"".join(answer)
-        answer.close()  # type: ignore[attr-defined]
+        answer.close()  # type: ignore[attr-defined]  # Django's answers have it
         return [body]
 
     return wrapped

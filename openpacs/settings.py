@@ -19,7 +19,7 @@ from openpacs.secret_key import load_secret_key
 
 django_stubs_ext.monkeypatch()
 
-env: Any = environ.Env()  # type: ignore[no-untyped-call]
+env: Any = environ.Env()  # type: ignore[no-untyped-call]  # untyped there
 BASE_DIR = Path(__file__).resolve().parent.parent
 BUILD_DIR = BASE_DIR / "build"  # made by `make install`: viewer, kit, collected static
 

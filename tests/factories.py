@@ -25,7 +25,7 @@ def make_user(role: str | Role | None = None, **fields: Any) -> User:
     fields = {"username": name, "first_name": "Ada", "last_name": name.title(), **fields}
     user = User.objects.create_user(password=PASSWORD, **fields)
     if role:
-        user.groups.add(Group.objects.get_or_create(name=str(role))[0])
+        user.groups.add(Group.objects.get(name=str(role)))
     return user
 
 

@@ -7,19 +7,17 @@ object is there afterwards, whole and once. `python -m tests.faults --kills 50 -
 
 import argparse
 import functools
-import gc
 import hashlib
 import itertools
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +33,7 @@ from openpacs.install import ROOT
 from tests.dicom.objects import ct_image
 from tests.migrated import lay_into
 from tests.servers import free_port
+from tests.waiting import wait_for, wait_for_port
 
 SENDERS = 4
 DEADLINE_SECONDS = 900
@@ -91,14 +90,7 @@ class Rig:
         )
 
     def wait_until_listening(self) -> None:
-        _wait_for(self._listens)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
+        wait_for_port(self.port, seconds=DEADLINE_SECONDS)
 
     def kill(self, name: str) -> None:
         """kill -9, without a word before; then started anew, as a supervisor does."""
@@ -194,14 +186,13 @@ def storm(target: Rig, ledger: Ledger, *, kills: int, chance: random.Random) -> 
         sender.start()
     step = ledger.wanted // (kills + 1)
     for number in range(1, kills + 1):
-        _wait_for(functools.partial(ledger.has, number * step))
+        wait_for(functools.partial(ledger.has, number * step), seconds=DEADLINE_SECONDS)
         time.sleep(chance.random() * 0.05)
         target.kill(chance.choice(("listener", "worker")))
     for sender in senders:
         sender.join(DEADLINE_SECONDS)
         if sender.is_alive():
             raise TimeoutError("a sender waits for ever")
-    gc.collect()  # sockets that pynetdicom could not connect: here, not in somebody else's test
 
 
 def _send(target: Rig, ledger: Ledger) -> None:
@@ -237,7 +228,7 @@ def _store(association: Association, image: Dataset) -> bool:
 def reckon(target: Rig, ledger: Ledger) -> dict[str, int]:
     """Lost, altered and partial objects, counted when all have been indexed."""
     incoming = target.home / "spool" / "incoming"
-    _wait_for(lambda: not any(incoming.iterdir()))
+    wait_for(lambda: not any(incoming.iterdir()), seconds=DEADLINE_SECONDS)
     target.manage("scrub")  # raises where a file is damaged, missing or unknown
     kept = {}
     for path in (target.home / "dicom").rglob("*.dcm"):
@@ -255,14 +246,6 @@ def reckon(target: Rig, ledger: Ledger) -> dict[str, int]:
         "altered": sum(kept.get(uid, told) != told for uid, told in ledger.told.items()),
         "rows without a file": rows - len(kept),
     }
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("nothing comes any more")
-        time.sleep(0.02)
 
 
 def main() -> None:

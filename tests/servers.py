@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.prepare import find_program
+from tests.waiting import listens
 
 START_SECONDS = 60
 
@@ -133,12 +134,9 @@ def _running(
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", folder: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
+        if listens(port):
             return
+        time.sleep(0.05)
     raise NoServer(f"{process.args!r} did not start:\n{(folder / 'log').read_text()}")
 
 

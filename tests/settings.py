@@ -15,24 +15,24 @@ if os.environ.get("OPENPACS_TEST_PROCESS") != WORKER:
     if WORKER == "main":
         os.environ["OPENPACS_TEST_RUN"] = home  # processes that it starts share it
 
-from openpacs.settings import *  # noqa: E402, F403
+from openpacs.settings import *
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 STORAGES = {
-    **STORAGES,  # noqa: F405
+    **STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in service: threads on a database in memory fail on its shared cache's locks.
-    DATABASES["default"]["TEST"] = {"NAME": str(OPENPACS_HOME / "test.db")}  # noqa: F405
-    DATABASES["default"]["OPTIONS"]["init_command"] = (  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(OPENPACS_HOME / "test.db")}
+    DATABASES["default"]["OPTIONS"]["init_command"] = (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
     )
-if REDIS_URL:  # noqa: F405
+if REDIS_URL:
     # A Redis database for each test process: 0, or 1 and up for gw0 and up.
     number = int(WORKER.removeprefix("gw")) + 1 if WORKER.startswith("gw") else 0
-    CACHES["default"]["LOCATION"] = f"{REDIS_URL}/{number}"  # noqa: F405
+    CACHES["default"]["LOCATION"] = f"{REDIS_URL}/{number}"
 OPENPACS_API_REQUESTS = 0  # tests that ask thousands of things are one caller
 WHITENOISE_AUTOREFRESH = True  # nothing is collected before tests: look when asked

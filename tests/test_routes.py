@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import translation
+from django.views.defaults import server_error
 
 from apps.accounts.admin import PolicyAdmin
 from apps.accounts.models import Role, User
@@ -155,3 +157,11 @@ def test_pages_hold_no_inline_script_or_style(as_role: Callable[[str], Client], 
     assert "<style" not in page.text
     assert "<script>" not in page.text
     assert " onclick=" not in page.text
+
+
+def test_a_fault_of_ours_has_a_page_in_words_of_the_site(rf: RequestFactory) -> None:
+    with translation.override("de"):
+        page = server_error(rf.get("/"))
+    assert page.status_code == 500
+    assert b'<html lang="de"' in page.content
+    assert b"nothing was half-saved" in page.content

@@ -16,7 +16,7 @@ def main(command: list[str]) -> int:
         sys.stderr.write("usage: python -m tests.with_servers COMMAND [ARGUMENT...]\n")
         return 2
     # Programs of this virtual environment are found without their path.
-    here = os.path.dirname(sys.executable)  # noqa: PTH120
+    here = os.path.dirname(sys.executable)  # noqa: PTH120 - the link, not where it leads
     program = shutil.which(command[0], path=here) or command[0]
     try:
         with postgres() as database, redis() as broker:

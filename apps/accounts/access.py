@@ -51,5 +51,5 @@ def _classified(view: View, word: str) -> View:
         response: HttpResponseBase = view(request, *args, **kwargs)
         return response
 
-    classified.access = word  # type: ignore[attr-defined]
+    classified.access = word  # type: ignore[attr-defined]  # kept with the function
     return classified

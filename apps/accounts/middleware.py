@@ -32,7 +32,7 @@ class SessionUserMiddleware(AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: person_of(request.session) or get_user(request))  # type: ignore[assignment]
+        request.user = SimpleLazyObject(lambda: person_of(request.session) or get_user(request))  # type: ignore[assignment]  # stands for it
 
 
 class SessionLimitMiddleware:
@@ -73,7 +73,7 @@ class SignInMiddleware(LoginRequiredMiddleware):
     sends the whole page to the login, instead of putting the login into a corner of it.
     """
 
-    def handle_no_permission(  # type: ignore[override]
+    def handle_no_permission(  # type: ignore[override]  # wider, as no view is asked
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         if request.path.startswith(PROGRAM_PATHS):

@@ -48,7 +48,7 @@ class Problem(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    errors = FieldError(many=True, required=False)  # type: ignore[assignment]
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a serializer has errors, too
 
 
 def operation(

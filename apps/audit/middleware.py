@@ -53,10 +53,10 @@ def _bearer(request: HttpRequest) -> str | None:
 
 def _let_in(request: HttpRequest, token: ApiToken) -> None:
     request.user = token.user
-    request.api_token = token  # type: ignore[attr-defined]
+    request.api_token = token  # type: ignore[attr-defined]  # ours
     request.COOKIES.clear()
     request.session = SessionBase()
-    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # read by CsrfViewMiddleware
 
 
 def _note_use(token: ApiToken) -> None:

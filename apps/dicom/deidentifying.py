@@ -116,7 +116,7 @@ class Deidentifier:
         words = telling_words(dataset)
         run = _Run(self.code(patient), self.days(patient), words, looked_at)
         self._walk(dataset, run, "", inside_dummy=False)
-        for tag in [tag for tag in dataset.keys() if tag.group > _PIXEL_GROUP]:  # noqa: SIM118
+        for tag in [tag for tag in dataset.keys() if tag.group > _PIXEL_GROUP]:  # noqa: SIM118 - tags, no elements
             del dataset[tag]  # private groups and padding behind the pixels
         self._sign(dataset, run)
         return run.changes

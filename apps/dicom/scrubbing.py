@@ -55,7 +55,7 @@ def shifted(value: str, days: int) -> str:
     """A DA or DT some days earlier; what is no whole date becomes empty."""
     found = _DATE.match(value)
     try:
-        day = datetime.datetime.strptime(found[0] if found else "", "%Y%m%d")  # noqa: DTZ007
+        day = datetime.datetime.strptime(found[0] if found else "", "%Y%m%d")  # noqa: DTZ007 - a day has no time zone
         moved = day - datetime.timedelta(days=days)
     except (ValueError, OverflowError):
         return ""

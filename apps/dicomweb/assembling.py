@@ -180,6 +180,6 @@ def _pieces(
 def _between(dataset: Dataset, first: int, end: int) -> bytes:
     """The elements from one tag up to another, as bytes."""
     part = Dataset()
-    for tag in [one for one in dataset.keys() if first <= one < end]:  # noqa: SIM118
+    for tag in [one for one in dataset.keys() if first <= one < end]:  # noqa: SIM118 - tags, no elements
         part[tag] = dataset[tag]
     return encoded(part, implicit_vr=False, encodings=["utf-8"])

@@ -24,7 +24,7 @@ def described(description: Description) -> Callable[[View], View]:
     """Say what GET of a view takes and gives; the capabilities are written from it."""
 
     def decorate(view: View) -> View:
-        view.description = description  # type: ignore[attr-defined]
+        view.description = description  # type: ignore[attr-defined]  # kept with the function
         return view
 
     return decorate
@@ -38,7 +38,7 @@ def by_method(**views: View) -> View:
         method = "GET" if request.method == "HEAD" else request.method
         return views[str(method)](request, *args, **kwargs)
 
-    chosen.methods = tuple(views)  # type: ignore[attr-defined]
+    chosen.methods = tuple(views)  # type: ignore[attr-defined]  # kept with the function
     return chosen
 
 

@@ -132,7 +132,7 @@ class DeviceAdmin(PolicyAdmin[Device]):
     @admin.display(description=_("lately"))
     def deeds(self, device: Device) -> str:
         lines = ((deed.at, deed.text) for deed in last_deeds(device))
-        return format_html_join("", "<div>{} {}</div>", lines) or "–"  # noqa: RUF001
+        return format_html_join("", "<div>{} {}</div>", lines) or "–"
 
     def response_change(self, request: HttpRequest, obj: Device) -> HttpResponse:
         """The button on the form saves first: what is on the screen is what is tested."""
@@ -197,7 +197,7 @@ class CommitmentRequestAdmin(PolicyAdmin[CommitmentRequest]):
     @admin.display(description=_("not safe"))
     def not_safe(self, row: CommitmentRequest) -> str:
         lines = [(uid, reason_text(reason)) for _class, uid, reason in row.failures[:SHOWN]]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "–"  # noqa: RUF001
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"
 
     @admin.action(description=_("Verify and report again"), permissions=["report"])
     def report_again(self, request: HttpRequest, rows: models.QuerySet[CommitmentRequest]) -> None:
@@ -251,4 +251,4 @@ class CommitmentInquiryAdmin(PolicyAdmin[CommitmentInquiry]):
     def not_safe(self, row: CommitmentInquiry) -> str:
         failed = row.instances.filter(outcome=CommittedInstance.Outcome.FAILED)[:SHOWN]
         lines = [(one.sop_instance_uid, reason_text(one.failure_reason)) for one in failed]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "–"  # noqa: RUF001
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"

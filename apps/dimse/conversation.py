@@ -91,7 +91,7 @@ class Conversation:
                 one()
             except DatabaseError as error:
                 title, kind = self.association.device.ae_title, type(error).__name__
-                logger.error("not journalled what %s did: %s", title, kind)  # noqa: TRY400
+                logger.error("not journalled what %s did: %s", title, kind)  # noqa: TRY400 - a trace may name a patient
 
 
 def abort(link: wire.Wire, error: wire.ProtocolError) -> None:

@@ -133,7 +133,7 @@ class Listener:
         except HandshakeError as error:
             self._log("no TLS with %s: %s", newcomer.address, str(error))
         except tls.TLSSettingsError as error:
-            logger.error("no TLS with %s: %s", newcomer.address, error)  # noqa: TRY400
+            logger.error("no TLS with %s: %s", newcomer.address, error)  # noqa: TRY400 - it says all
         except (wire.PeerGoneError, wire.StoppedError) as end:
             logger.debug("connection from %s ended: %s", newcomer.address, end)
         except Exception:

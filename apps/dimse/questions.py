@@ -160,5 +160,5 @@ def _agreed(settled: bytes, place: int) -> bool:
 
 
 def _joined(character_set: object) -> str:
-    terms = [character_set] if isinstance(character_set, str) else list(character_set or [])  # type: ignore[call-overload]
+    terms = [character_set] if isinstance(character_set, str) else list(character_set or [])  # type: ignore[call-overload]  # MultiValue
     return "\\".join(str(term).strip() for term in terms)

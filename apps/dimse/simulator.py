@@ -3,51 +3,36 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-from django.utils import timezone
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.dsutils import create_file_meta
 
-from apps.dicom.dates import format_date, format_time
-from apps.dicom.phantom import phantom
+from apps.dicom.dates import format_date
 from apps.dicom.uids import new_uid
 from apps.dimse.offers import COMMITMENT, COMMITMENT_INSTANCE, MPPS, WORKLIST
 from apps.dimse.pausing import pause_surely
+from apps.dimse.refusing import is_refused
+from apps.dimse.simulated import (
+    IDENTITY,
+    PROCEDURE,
+    STEP,
+    Exam,
+    begin_report,
+    empty,
+    end_report,
+    identify,
+    reference,
+)
 
 PENDING = (0xFF00, 0xFF01)
-DISCONTINUED_UNSPECIFIED = ("110513", "DCM", "Discontinued for unspecified reason")
 REPORT_SECONDS = 60
-# What a scanner takes from the worklist into its images as it is (IHE RAD TF-2 appendix A).
-IDENTITY = (
-    "PatientName",
-    "PatientID",
-    "IssuerOfPatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "StudyInstanceUID",
-)
-PROCEDURE = (
-    "RequestedProcedureID",
-    "RequestedProcedureDescription",
-    "RequestedProcedureCodeSequence",
-)
-STEP = (
-    "ScheduledProcedureStepID",
-    "ScheduledProcedureStepDescription",
-    "ScheduledProtocolCodeSequence",
-)
 
 
 class SimulationFailed(Exception):
@@ -85,7 +70,7 @@ class Modality:
 
     def _why_not(self, association: Association) -> str:
         where = f"{self.called} at {self.host}:{self.port}"
-        if association.is_rejected:
+        if is_refused(association):
             return (
                 f"{where} refuses {self.ae_title}: is it entered as a device that may connect, "
                 f"and is {self.called} the right AE title?"
@@ -93,21 +78,6 @@ class Modality:
         if association.acceptor.primitive is not None:
             return f"{where} does not offer this service to {self.ae_title}"
         return f"nothing answers as {where}"
-
-
-@dataclass(frozen=True)
-class Exam:
-    """One exam as it runs: the worklist line, and what is made for it."""
-
-    line: Dataset
-    images: list[Dataset]
-    report_uid: str = field(default_factory=new_uid)
-    step_id: str = field(default_factory=lambda: f"PPS{timezone.localtime():%H%M%S%f}"[:16])
-
-    @property
-    def step(self) -> Dataset:
-        item: Dataset = self.line.ScheduledProcedureStepSequence[0]
-        return item
 
 
 def worklist(modality: Modality, *, accession: str = "", day: date | None = None) -> list[Dataset]:
@@ -153,16 +123,6 @@ def images_of(folder: Path) -> list[Dataset]:
     return images
 
 
-def phantom_images(kind: str, *, slices: int) -> list[Dataset]:
-    """A phantom series as a scanner has it before it knows whose it is."""
-    images = phantom(kind, slices=slices)
-    series = new_uid()
-    for image in images:
-        image.SeriesInstanceUID, image.SeriesNumber = series, 1
-        image.SeriesDescription = f"Phantom {kind}"
-    return images
-
-
 def perform(
     modality: Modality,
     exam: Exam,
@@ -191,12 +151,12 @@ def perform(
 def _query(accession: str, day: date | None) -> Dataset:
     query = Dataset()
     for keyword in (*IDENTITY, *PROCEDURE):
-        setattr(query, keyword, DicomSequence() if keyword.endswith("Sequence") else "")
+        setattr(query, keyword, empty(keyword))
     query.AccessionNumber = accession
     query.SpecificCharacterSet = "ISO_IR 192"
     step = Dataset()
     for keyword in (*STEP, "Modality", "ScheduledStationAETitle"):
-        setattr(step, keyword, DicomSequence() if keyword.endswith("Sequence") else "")
+        setattr(step, keyword, empty(keyword))
     step.ScheduledProcedureStepStartDate = format_date(day)
     step.ScheduledProcedureStepStartTime = ""
     query.ScheduledProcedureStepSequence = DicomSequence([step])
@@ -217,87 +177,6 @@ def _begin(modality: Modality, exam: Exam) -> None:
         status, _reply = association.send_n_create(report, MPPS, exam.report_uid)
         _expect(status, "performed step (N-CREATE)")
     modality.say("The exam is reported as begun (MPPS in progress).")
-
-
-def begin_report(exam: Exam, ae_title: str) -> Dataset:
-    """The N-CREATE of a performed step (PS3.4 table F.7.2-1)."""
-    now = timezone.localtime()
-    report = Dataset()
-    report.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
-        setattr(report, keyword, exam.line.get(keyword, ""))
-    report.ReferencedPatientSequence = DicomSequence()
-    report.ScheduledStepAttributesSequence = DicomSequence([_scheduled(exam)])
-    report.PerformedProcedureStepID = exam.step_id
-    report.PerformedStationAETitle = ae_title
-    report.PerformedStationName = report.PerformedLocation = ""
-    report.PerformedProcedureStepStartDate = format_date(now.date())
-    report.PerformedProcedureStepStartTime = f"{now:%H%M%S}"
-    report.PerformedProcedureStepStatus = "IN PROGRESS"
-    report.PerformedProcedureStepDescription = exam.step.get(
-        "ScheduledProcedureStepDescription", ""
-    )
-    report.PerformedProcedureTypeDescription = ""
-    report.ProcedureCodeSequence = exam.line.get("RequestedProcedureCodeSequence", DicomSequence())
-    report.PerformedProcedureStepEndDate = report.PerformedProcedureStepEndTime = ""
-    report.Modality = exam.images[0].Modality
-    report.StudyID = exam.line.get("RequestedProcedureID", "")
-    report.PerformedProtocolCodeSequence = DicomSequence()
-    report.PerformedSeriesSequence = DicomSequence()
-    return report
-
-
-def _scheduled(exam: Exam) -> Dataset:
-    item = Dataset()
-    item.StudyInstanceUID = exam.line.StudyInstanceUID
-    item.ReferencedStudySequence = DicomSequence()
-    item.AccessionNumber = exam.line.get("AccessionNumber", "")
-    item.RequestedProcedureID = exam.line.get("RequestedProcedureID", "")
-    item.RequestedProcedureDescription = exam.line.get("RequestedProcedureDescription", "")
-    for keyword in STEP:
-        empty: Any = DicomSequence() if keyword.endswith("Sequence") else ""
-        setattr(item, keyword, exam.step.get(keyword, empty))
-    return item
-
-
-def identify(exam: Exam, ae_title: str, *, with_report: bool) -> None:
-    """Make the images those of the patient on the worklist; pixels stay as they are."""
-    now = timezone.localtime()
-    series: dict[str, str] = {}
-    request = _scheduled(exam)
-    del request.ReferencedStudySequence
-    for image in exam.images:
-        image.SpecificCharacterSet = "ISO_IR 192"
-        for keyword in IDENTITY:
-            setattr(image, keyword, exam.line.get(keyword, ""))
-        image.StudyID = exam.line.get("RequestedProcedureID", "")
-        image.StudyDescription = exam.line.get("RequestedProcedureDescription", "")
-        image.StudyDate = image.SeriesDate = image.ContentDate = format_date(now.date())
-        image.StudyTime = image.SeriesTime = format_time(now.time().replace(microsecond=0))
-        image.ContentTime = image.StudyTime
-        old = str(image.get("SeriesInstanceUID", ""))
-        image.SeriesInstanceUID = series.setdefault(old, new_uid())
-        image.SOPInstanceUID = new_uid()
-        image.StationName = ae_title
-        image.RequestAttributesSequence = DicomSequence([request])
-        image.PerformedProcedureStepID = exam.step_id
-        image.PerformedProcedureStepStartDate = image.StudyDate
-        image.PerformedProcedureStepStartTime = image.StudyTime
-        if with_report:
-            image.ReferencedPerformedProcedureStepSequence = DicomSequence(
-                [_reference(MPPS, exam.report_uid)]
-            )
-        _describe_file(image)
-
-
-def _describe_file(image: Dataset) -> None:
-    meta = getattr(image, "file_meta", None)
-    syntax = UID(meta.TransferSyntaxUID) if meta else ExplicitVRLittleEndian
-    image.file_meta = create_file_meta(
-        sop_class_uid=UID(image.SOPClassUID),
-        sop_instance_uid=UID(image.SOPInstanceUID),
-        transfer_syntax=syntax,
-    )
 
 
 def _send(modality: Modality, images: Sequence[Dataset]) -> None:
@@ -322,43 +201,6 @@ def _end(modality: Modality, exam: Exam, *, discontinue: bool) -> None:
     modality.say(f"The exam is reported as {report.PerformedProcedureStepStatus.lower()} (MPPS).")
 
 
-def end_report(exam: Exam, *, discontinue: bool = False) -> Dataset:
-    """The N-SET that ends a performed step, with the series that were made."""
-    now = timezone.localtime()
-    report = Dataset()
-    report.PerformedProcedureStepStatus = "DISCONTINUED" if discontinue else "COMPLETED"
-    report.PerformedProcedureStepEndDate = format_date(now.date())
-    report.PerformedProcedureStepEndTime = f"{now:%H%M%S}"
-    report.PerformedSeriesSequence = DicomSequence(_performed_series(exam))
-    if discontinue:
-        reason = Dataset()
-        reason.CodeValue, reason.CodingSchemeDesignator, reason.CodeMeaning = (
-            DISCONTINUED_UNSPECIFIED
-        )
-        report.PerformedProcedureStepDiscontinuationReasonCodeSequence = DicomSequence([reason])
-    return report
-
-
-def _performed_series(exam: Exam) -> list[Dataset]:
-    series: dict[str, Dataset] = {}
-    for image in exam.images:
-        uid = image.SeriesInstanceUID
-        if uid not in series:
-            item = Dataset()
-            item.PerformingPhysicianName = item.OperatorsName = ""
-            item.ProtocolName = exam.step.get("ScheduledProcedureStepDescription") or "Phantom"
-            item.SeriesInstanceUID = uid
-            item.SeriesDescription = image.get("SeriesDescription", "")
-            item.RetrieveAETitle = ""
-            item.ReferencedImageSequence = DicomSequence()
-            item.ReferencedNonImageCompositeSOPInstanceSequence = DicomSequence()
-            series[uid] = item
-        series[uid].ReferencedImageSequence.append(
-            _reference(image.SOPClassUID, image.SOPInstanceUID)
-        )
-    return list(series.values())
-
-
 def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
     """Ask whether the other side is answerable for the images; wait for its report."""
     told, failed = threading.Event(), list[int]()
@@ -370,7 +212,7 @@ def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
     request = Dataset()
     request.TransactionUID = new_uid()
     request.ReferencedSOPSequence = DicomSequence(
-        [_reference(image.SOPClassUID, image.SOPInstanceUID) for image in images]
+        [reference(image.SOPClassUID, image.SOPInstanceUID) for image in images]
     )
     with modality.calling((COMMITMENT, None)) as association:
         association.bind(evt.EVT_N_EVENT_REPORT, receive)
@@ -383,12 +225,6 @@ def _commit(modality: Modality, images: Sequence[Dataset]) -> None:
     if failed[0]:
         raise SimulationFailed(f"storage commitment: {failed[0]} images are not safe")
     modality.say(f"{len(images)} images are committed: they are safe in the archive.")
-
-
-def _reference(sop_class: str, instance: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
-    return item
 
 
 def _expect(status: Dataset, what: str) -> None:

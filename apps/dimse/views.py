@@ -136,5 +136,5 @@ def _latest() -> list[Retrieval]:
     here = Study.objects.filter(study_instance_uid__in=uids)
     keys = dict(here.values_list("study_instance_uid", "pk"))
     for row in rows:
-        row.study_key = keys.get(row.study_instance_uid)  # type: ignore[attr-defined]
+        row.study_key = keys.get(row.study_instance_uid)  # type: ignore[attr-defined]  # for the page
     return rows

@@ -38,7 +38,7 @@ class _Outlet(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]  # of what the ZIP writer gives
         self._waiting.append(bytes(data))
         return len(data)
 
@@ -71,7 +71,7 @@ def _info(member: Member, deflate: bool) -> zipfile.ZipInfo:
     info.external_attr = _READABLE
     worth_it = deflate and not member.packed
     info.compress_type = zipfile.ZIP_DEFLATED if worth_it else zipfile.ZIP_STORED
-    info._compresslevel = 1  # type: ignore[attr-defined]
+    info._compresslevel = 1  # type: ignore[attr-defined]  # has no public name before 3.13
     return info
 
 

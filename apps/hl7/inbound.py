@@ -50,7 +50,7 @@ def receive(raw: bytes, address: str) -> Iterator[bytes]:
             yield from _receive_one(one, header, address)
         except Exception as error:  # noqa: BLE001 - the sender is answered whatever happens
             # Not even kept: no database, or a full disk.
-            logger.error("HL7 message not kept: %s", _told(error))  # noqa: TRY400
+            logger.error("HL7 message not kept: %s", _told(error))  # noqa: TRY400 - a trace may name a patient
             yield acks.build_ack(header, acks.verdict_of(error))
 
 
@@ -91,7 +91,7 @@ def _answer(
         logger.info("HL7 message %s refused: %s %s", message.pk, verdict.status, verdict.code)
         return answer, False
     except Exception as error:  # noqa: BLE001 - the sender is answered whatever happens
-        logger.error("HL7 message %s failed: %s", message.pk, _told(error))  # noqa: TRY400
+        logger.error("HL7 message %s failed: %s", message.pk, _told(error))  # noqa: TRY400 - a trace may name a patient
         received.note_failure(message, error=type(error).__name__)
         return acks.build_ack(header, acks.verdict_of(error)), False
 

@@ -109,7 +109,7 @@ def _meant(request: HttpRequest, form: PictureForm) -> Report | None:
     if form.cleaned_data["report"]:
         return _report(request, form.cleaned_data["report"])
     uids = [form.cleaned_data["study"], *request.POST.getlist("opened")[:20]]
-    return services.open_report_for(request.user, uids)  # type: ignore[arg-type]
+    return services.open_report_for(request.user, uids)  # type: ignore[arg-type]  # signed in
 
 
 def _report(request: HttpRequest, pk: int) -> Report:

@@ -46,10 +46,6 @@ class ReportQuerySet(models.QuerySet["Report"]):
         found = self.in_bulk(set(keys.values()))
         return {study: found[report] for study, report in keys.items()}
 
-    def to_read(self) -> Self:
-        """Reports that still need a radiologist."""
-        return self.filter(status__in=["unread", "claimed", "draft", "preliminary"])
-
     def with_modality(self, modality: str) -> Self:
         """Reports of exams of one modality."""
         asked = RequestedProcedure.objects.filter(

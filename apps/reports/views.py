@@ -91,7 +91,7 @@ class ReadingList(ListView[Report]):
     def _in_modality(self) -> Any:
         rows = visible(self.request.user, Report)
         modality = self.request.GET.get("modality", "")
-        return rows.with_modality(modality) if modality else rows  # type: ignore[attr-defined]
+        return rows.with_modality(modality) if modality else rows  # type: ignore[attr-defined]  # reports
 
 
 @require_GET

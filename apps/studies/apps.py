@@ -6,6 +6,6 @@ class StudiesConfig(AppConfig):
     name = "apps.studies"
 
     def ready(self) -> None:
-        from apps.studies.checks import check_coerced  # noqa: PLC0415 - models must be loaded
+        from apps.studies.checks import check_coerced
 
         checks.register(check_coerced)

@@ -50,5 +50,5 @@ class WorklistQueryAdmin(PolicyAdmin[WorklistQuery]):
 
     @admin.display(description=_("not shown, and why"))
     def not_shown(self, query: WorklistQuery) -> str:
-        lines = ((miss["step"], miss["label"], miss["value"] or "–") for miss in misses_of(query))  # noqa: RUF001
-        return format_html_join("", "<div>{}: {} ({})</div>", lines) or "–"  # noqa: RUF001
+        lines = ((miss["step"], miss["label"], miss["value"] or "–") for miss in misses_of(query))
+        return format_html_join("", "<div>{}: {} ({})</div>", lines) or "–"

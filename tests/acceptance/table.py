@@ -12,12 +12,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 warnings.simplefilter("ignore")
 django.setup()
 
-from django.test.utils import setup_databases, teardown_databases  # noqa: E402
+from django.test.utils import setup_databases, teardown_databases
 
-from tests.acceptance.document import render  # noqa: E402
-from tests.acceptance.driver import send_all  # noqa: E402
-from tests.acceptance.samples import read_samples  # noqa: E402
-from tests.conftest import SAMPLES  # noqa: E402
+from tests.acceptance.document import render
+from tests.acceptance.driver import send_all
+from tests.acceptance.samples import read_samples
+from tests.conftest import SAMPLES
 
 
 def main() -> None:

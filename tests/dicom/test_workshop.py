@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from apps.dicom import parcels, workshop
 from apps.dicom.workshop import BusyError, JobDiedError, JobError, Workshop
 from tests.threads import at_once
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -108,10 +108,7 @@ def test_idle_processes_give_their_memory_back(
 ) -> None:
     monkeypatch.setattr(workshop, "IDLE_SECONDS", 0.1)
     small.do("confinement", {}, [])
-    deadline = time.monotonic() + 10
-    while small._idle and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not small._idle
+    wait_for(lambda: not small._idle)
     assert small.do("confinement", {}, [])
 
 

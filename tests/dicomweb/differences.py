@@ -12,7 +12,6 @@ from typing import Any
 PAGE = Path(__file__).parents[2] / "docs" / "dicomweb-differences.md"
 Element = dict[str, Any] | None
 _FORMS = ("Value", "InlineBinary", "BulkDataURI")
-_BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
@@ -32,6 +31,7 @@ from openpacs.install import ROOT
 from tests.api.conftest import token_of
 from tests.factories import make_user, signed_in
 from tests.servers import free_port
+from tests.waiting import wait_for
 from tests.workitems.samples import KEY, dataset, fresh_uid, performed, planned, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,26 +62,22 @@ def port(django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
     command = [sys.executable, "-m", "openpacs.supervisor", "events"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
-        wait_for(number)
+        wait_for(lambda: answers(number), seconds=START_SECONDS)
         yield number
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=20)
 
 
-def wait_for(number: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        asking = http.client.HTTPConnection("127.0.0.1", number, timeout=2)
-        with closing(asking):
-            try:
-                asking.request("GET", "/")
-                assert asking.getresponse().status == 426
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-    pytest.fail("the part `events` did not start")
+def answers(number: int) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", number, timeout=2)) as asking:
+        try:
+            asking.request("GET", "/")
+            status = asking.getresponse().status
+        except OSError:
+            return False
+    assert status == 426
+    return True
 
 
 Listen = Callable[..., ClientConnection]
@@ -180,10 +176,8 @@ def test_what_happened_meanwhile_is_told_after_connecting_again_and_once(
 
 def settled() -> None:
     """What was sent is written down as told."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while Notice.objects.filter(ae_title="AI1", delivered_at=None).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    untold = Notice.objects.filter(ae_title="AI1", delivered_at=None)
+    wait_for(lambda: not untold.exists(), seconds=WAIT_SECONDS)
 
 
 def test_a_signed_in_user_listens_from_a_page_of_ours(

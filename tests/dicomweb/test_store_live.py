@@ -5,7 +5,6 @@ import io
 import socket
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from benchmarks import machine
 from tests.department import Department
 from tests.dicom.objects import ct_image, part10
 from tests.migrated import lay_into
+from tests.waiting import wait_for
 
 RELATED = 'multipart/related; type="application/dicom"; boundary=edge'
 MEGABYTE = 1 << 20
@@ -163,13 +163,6 @@ def test_an_upload_that_breaks_off_leaves_nothing(
         wait_for(lambda: len(kept(department, "staged")) == 2)
     wait_for(lambda: not kept(department, "staged"))
     assert not kept(department, "incoming", "failed", "partial")
-
-
-def wait_for(what: Any, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_an_upload_is_taken_in_by_the_worker(

@@ -1,15 +1,14 @@
 """DCMTK's dcmqrscp as another archive."""
 
 import os
-import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from tests.servers import free_port
+from tests.waiting import wait_for_port
 
 QUIET = {**os.environ, "TCP_NODELAY": "1"}
 CONFIG = """NetworkTCPPort = {port}
@@ -67,15 +66,3 @@ def new_archive(folder: Path) -> Archive:
     kept = folder / "FAR"
     kept.mkdir(parents=True)
     return Archive(kept, free_port())
-
-
-def wait_for_port(port: int, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the archive does not start"
-            time.sleep(0.05)
-        else:
-            return

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +24,7 @@ from apps.studies.spool import Spool, default_spool
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
 from tests.dimse.modality import Reports, listening
+from tests.dimse.orthanc import Orthanc
 from tests.factories import DeviceFactory
 from tests.storage import store_below
 
@@ -78,6 +78,14 @@ def start(threads_db: None) -> Iterator[Start]:
 @pytest.fixture
 def listener(start: Start) -> Listener:
     return start()
+
+
+@pytest.fixture
+def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
+    """A running Orthanc that knows our listener."""
+    made = Orthanc(tmp_path, knows_us_at=listener.port)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -173,10 +181,3 @@ def keep(*uids: str, **details: str) -> None:
         ct_image(uid, **details).save_as(target, enforce_file_format=True)
         names.append(spool.write([target.getvalue()]).name)
     ingest(names)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from tests.dimse.archives import QUIET, wait_for_port
+from tests.dimse.archives import QUIET
 from tests.prepare import find_program
 from tests.servers import free_port
+from tests.waiting import wait_for_port
 
 
 class Orthanc:
@@ -30,8 +31,8 @@ class Orthanc:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(self._http, 30)
-        wait_for_port(self.port, 30)
+        wait_for_port(self._http, seconds=30)
+        wait_for_port(self.port, seconds=30)
 
     def stop(self) -> None:
         # Not terminated: in good order it takes four seconds, and nothing of it is kept.

@@ -1,6 +1,7 @@
 """Devices that are sent images: a storage SCP that answers as a test tells it to."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -100,6 +101,16 @@ def receiver(
         yield made
     finally:
         made.stop()
+
+
+def slowly(seconds: float) -> Callable[[str], int]:
+    """Success for every image, after so long."""
+
+    def answer(_uid: str) -> int:
+        time.sleep(seconds)
+        return 0
+
+    return answer
 
 
 def keep(*files: bytes) -> None:

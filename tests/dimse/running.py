@@ -8,12 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.dimse.pdus import associate_rq
 from tests.migrated import lay_into
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 ECHO = "1.2.840.10008.1.1"
@@ -63,11 +63,8 @@ class Running:
         return [int(one) for one in path.read_text().split()]
 
     def wait_for_children(self, count: int) -> list[int]:
-        deadline = time.monotonic() + 30
-        while len(found := self.children()) != count:
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
-        return found
+        wait_for(lambda: len(self.children()) == count, seconds=30)
+        return self.children()
 
     def associate(self, *sop_classes: str) -> socket.socket:
         """An association of CT1, asked for and not answered yet."""

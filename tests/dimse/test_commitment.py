@@ -23,7 +23,7 @@ from apps.orders.course import course_of
 from apps.studies.models import Instance, Study
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
-from tests.dimse.conftest import Dial, Start, ct_image, wait_for
+from tests.dimse.conftest import Dial, Start, ct_image
 from tests.dimse.modality import (
     COMMITMENT,
     CT,
@@ -34,6 +34,7 @@ from tests.dimse.modality import (
     flip_a_byte,
 )
 from tests.factories import RequestedProcedureFactory
+from tests.waiting import wait_for
 
 
 def request_of(*uids: str, transaction: str = "2.25.55", sop_class: str = CT) -> Dataset:
@@ -258,7 +259,7 @@ def test_a_report_that_is_not_taken_here_is_sent_again_elsewhere(
     ask(association, "2.25.1")
     assert refused.arrived.wait(10)
     assert reports.arrived.wait(10)
-    assert wait_for(lambda: CommitmentRequest.objects.get().status == "told")
+    wait_for(lambda: CommitmentRequest.objects.get().status == "told")
 
 
 def test_a_report_that_nobody_answers_is_sent_again_elsewhere(

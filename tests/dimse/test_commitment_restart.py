@@ -14,10 +14,10 @@ from pydicom.sequence import Sequence
 from pynetdicom import AE, evt
 
 from openpacs.install import ROOT
-from tests.dimse.archives import wait_for_port
 from tests.dimse.conftest import Tool, ct_image
 from tests.migrated import lay_into
 from tests.servers import free_port
+from tests.waiting import wait_for_port
 
 pytestmark = pytest.mark.fault
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -66,7 +66,7 @@ class House:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for_port(self.port, 60)
+        wait_for_port(self.port, seconds=60)
         return process
 
 

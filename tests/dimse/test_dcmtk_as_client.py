@@ -17,8 +17,9 @@ from apps.studies.spool import Spool
 from apps.worklist.models import Device
 from tests.dimse.asking import ask, identifier
 from tests.dimse.asking import keep as keep_objects
-from tests.dimse.conftest import Dial, Tool, ct_image, wait_for
+from tests.dimse.conftest import Dial, Tool, ct_image
 from tests.dimse.receiving import Receiver, keep_images, receiver
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -72,7 +73,7 @@ def test_dcmsend_is_refused_a_class_that_is_not_offered(run: Run, tmp_path: Path
     done = run("dcmsend", "-nuc", files=files)
     assert "No presentation context found" in done.stdout + done.stderr
     kept = Instance.objects.values_list("sop_instance_uid", flat=True)
-    assert wait_for(lambda: list(kept.all()) == ["2.25.1"])
+    wait_for(lambda: list(kept.all()) == ["2.25.1"])
 
 
 def test_findscu_is_told_at_the_level_of_images_where_to_get_them(run: Run) -> None:

@@ -19,7 +19,7 @@ from apps.dimse import offers
 from apps.dimse.listener import Listener
 from apps.worklist.models import Device
 from tests.dimse.conftest import Tool
-from tests.dimse.receiving import CT, keep, keep_images
+from tests.dimse.receiving import CT, keep, keep_images, slowly
 from tests.dimse.test_move import counts, identifier
 
 JPEG = "CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm"
@@ -159,13 +159,8 @@ def test_a_cancelled_get_tells_what_remains(listener: Listener) -> None:
 @pytest.mark.usefixtures("device")
 def test_a_slow_peer_is_told_each_second_how_far_we_are(listener: Listener) -> None:
     keep_images(3)
-    pause = threading.Event()
-
-    def slow(_uid: str) -> int:
-        pause.wait(0.8)
-        return 0
-
-    *pending, (final, _failed) = Getter(listener.port, answer=slow).get(StudyInstanceUID="2.25.7")
+    getter = Getter(listener.port, answer=slowly(0.8))
+    *pending, (final, _failed) = getter.get(StudyInstanceUID="2.25.7")
     assert [answer.Status for answer, _ in pending] != []
     assert {counts(answer)[0] for answer, _ in pending} <= {0, 1, 2, 3}
     assert counts(final) == (None, 3, 0, 0)

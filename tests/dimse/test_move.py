@@ -1,6 +1,6 @@
 """C-MOVE: what is sent where, how it is counted, and what never moves."""
 
-import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +15,7 @@ from apps.studies.models import Study
 from apps.studies.services import Target, reject
 from apps.worklist.models import Device
 from tests.dimse.conftest import Dial, Tool, ct_image
-from tests.dimse.receiving import Receiver, as_file, keep, keep_images, receiver
+from tests.dimse.receiving import Receiver, as_file, keep, keep_images, receiver, slowly
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 
@@ -205,13 +205,7 @@ def test_a_cancelled_move_tells_what_remains(
     listener: Listener, peer: Receiver, dial: Dial
 ) -> None:
     keep_images(60)
-    pause = threading.Event()
-
-    def slow(_uid: str) -> int:
-        pause.wait(0.05)
-        return 0
-
-    peer.answer = slow
+    peer.answer = slowly(0.05)
     association = dial(listener, offers.STUDY_MOVE)
     asked = identifier("STUDY", StudyInstanceUID="2.25.7")
     answers = association.send_c_move(asked, "DEST", offers.STUDY_MOVE, msg_id=7)
@@ -229,23 +223,17 @@ def test_a_move_stops_when_its_requester_hangs_up(
     listener: Listener, peer: Receiver, dial: Dial
 ) -> None:
     keep_images(80)
-    pause = threading.Event()
-
-    def slow(_uid: str) -> int:
-        pause.wait(0.05)
-        return 0
-
-    peer.answer = slow
+    peer.answer = slowly(0.05)
     association = dial(listener, offers.STUDY_MOVE)
     answers = association.send_c_move(
         identifier("STUDY", StudyInstanceUID="2.25.7"), "DEST", offers.STUDY_MOVE
     )
     next(answers)
     association.abort()
-    pause.wait(2)
+    time.sleep(2)
     arrived = len(peer.got)
     assert arrived < 80
-    pause.wait(0.3)
+    time.sleep(0.3)
     assert len(peer.got) == arrived
     assert Event.objects.get(kind=Kind.STUDIES_RETRIEVED).details["completed"] == arrived
 

@@ -1,12 +1,8 @@
 """Orthanc and we ask one another: storage commitment, query, retrieve."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from apps.audit.services import SYSTEM
-from apps.dimse.listener import Listener
 from apps.dimse.models import CommitmentInquiry, CommitmentRequest
 from apps.dimse.services import (
     Wanted,
@@ -18,19 +14,13 @@ from apps.dimse.services import (
 from apps.dimse.tasks import ask_for_commitment, retrieve
 from apps.studies.models import Instance, Study
 from apps.worklist.models import Device
-from tests.dimse.conftest import ct_image, keep, wait_for
+from tests.dimse.conftest import ct_image, keep
 from tests.dimse.orthanc import Orthanc
 from tests.factories import DeviceFactory
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer("Orthanc")
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-@pytest.fixture
-def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
-    made = Orthanc(tmp_path, knows_us_at=listener.port)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -55,13 +45,13 @@ def test_it_is_told_what_is_safe_here(
 ) -> None:
     keep("2.25.1")
     path = f"/storage-commitment/{ask_us(orthanc, *asked)}"
-    assert wait_for(lambda: orthanc.call(path)["Status"] == status)
+    wait_for(lambda: orthanc.call(path)["Status"] == status)
     told = orthanc.call(path)
     assert [one["SOPInstanceUID"] for one in told["Success"]] == ["2.25.1"]
     if status == "Failure":
         (failed,) = told["Failures"]
         assert (failed["SOPInstanceUID"], failed["FailureReason"]) == ("2.25.404", 0x0112)
-    assert wait_for(lambda: CommitmentRequest.objects.get().status == "told")
+    wait_for(lambda: CommitmentRequest.objects.get().status == "told")
 
 
 def test_it_tells_us_what_is_safe_there(orthanc: Orthanc, far: Device) -> None:
@@ -69,11 +59,11 @@ def test_it_tells_us_what_is_safe_there(orthanc: Orthanc, far: Device) -> None:
     study = Study.objects.get()
     orthanc.keep(ct_image("2.25.1"))
     first = ask(far)
-    assert wait_for(lambda: CommitmentInquiry.objects.get(pk=first).status == "failed")
+    wait_for(lambda: CommitmentInquiry.objects.get(pk=first).status == "failed")
     assert not committed_elsewhere(study)
     orthanc.keep(ct_image("2.25.2"))
     second = ask(far)
-    assert wait_for(lambda: CommitmentInquiry.objects.get(pk=second).status == "confirmed")
+    wait_for(lambda: CommitmentInquiry.objects.get(pk=second).status == "confirmed")
     assert committed_elsewhere(study)
 
 
@@ -96,4 +86,4 @@ def test_a_study_of_it_is_found_with_its_counts_and_fetched(
     retrieve(row.pk)
     row.refresh_from_db()
     assert (row.status, row.completed, row.error) == ("done", 2, "")
-    assert wait_for(lambda: Instance.objects.count() == 2)
+    wait_for(lambda: Instance.objects.count() == 2)

@@ -1,32 +1,23 @@
 """Orthanc uses what we offer, as a workstation or another archive of a hospital does."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps.dimse.listener import Listener
 from apps.studies.models import Instance
 from apps.studies.spool import Spool
 from apps.worklist.models import Device, ScheduledStep
 from tests.dimse.asking import keep
-from tests.dimse.conftest import wait_for
 from tests.dimse.orthanc import Orthanc
 from tests.dimse.receiving import receiver
 from tests.factories import DeviceFactory, ScheduledStepFactory
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer("Orthanc")
 HTJ2K = "1.2.840.10008.1.2.4.201"
 NAMES = ["Müller^Jörg", "Miller^Anna", "Иванова^Анна"]
-
-
-@pytest.fixture
-def orthanc(listener: Listener, tmp_path: Path) -> Iterator[Orthanc]:
-    made = Orthanc(tmp_path, knows_us_at=listener.port)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -138,7 +129,7 @@ def test_it_stores_images_in_many_transfer_syntaxes(
     wanted = {row["sop_instance_uid"]: syntax_of(row) for row in chosen}
     assert len(wanted) > 10
     kept = Instance.objects.values_list("sop_instance_uid", "transfer_syntax_uid")
-    assert wait_for(lambda: dict(kept.all()) == wanted)
+    wait_for(lambda: dict(kept.all()) == wanted)
     assert set(Instance.objects.values_list("source", flat=True)) == {"ORTHANC"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.dimse.running import Running, answer_of, department, is_gone
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.alike
 
@@ -60,7 +61,4 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
         children = running.wait_for_children(2)
         os.kill(running.process.pid, signal.SIGKILL)
         running.process.wait()
-        deadline = time.monotonic() + 10
-        while not all(map(is_gone, children)):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: all(map(is_gone, children)))

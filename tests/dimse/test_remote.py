@@ -24,8 +24,9 @@ from apps.studies.models import Instance, Study
 from apps.studies.storage import stored_files
 from apps.worklist.models import Device
 from tests.dimse.archives import Archive, new_archive
-from tests.dimse.conftest import ct_image, keep, wait_for
+from tests.dimse.conftest import ct_image, keep
 from tests.factories import DeviceFactory
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.peer
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -97,7 +98,7 @@ def test_a_study_is_fetched_by_move(running: Device) -> None:
     retrieve(row.pk)
     row.refresh_from_db()
     assert (row.status, row.completed, row.failed, row.remaining) == ("done", 3, 0, 0)
-    assert wait_for(lambda: Instance.objects.count() == 3)
+    wait_for(lambda: Instance.objects.count() == 3)
     assert Study.objects.get().patient_name == "Müller^Jörg"
     (event,) = Event.objects.filter(kind=Kind.REMOTE_RETRIEVED)
     assert (event.study_instance_uid, event.details["completed"]) == ("2.25.7", 3)

@@ -19,7 +19,7 @@ from apps.dimse.suboperations import Result, Unanswered
 from apps.studies.models import Instance
 from apps.studies.services import Outgoing, outgoing
 from tests.dimse.conftest import ct_image
-from tests.dimse.receiving import CT, as_file, keep, keep_images, receiver
+from tests.dimse.receiving import CT, as_file, keep, keep_images, receiver, slowly
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 
@@ -220,13 +220,7 @@ def test_a_peer_that_hangs_up_on_one_image_is_called_again_for_the_rest() -> Non
 
 def test_sending_stops_when_cancelled() -> None:
     keep_images(40)
-    asked = threading.Event()
-
-    def slow(_uid: str) -> int:
-        asked.wait(0.05)
-        return 0
-
-    with receiver(slow) as peer:
+    with receiver(slowly(0.05)) as peer:
         heard: list[Result] = []
         sent = send_instances(
             peer.device(),

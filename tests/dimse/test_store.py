@@ -18,7 +18,8 @@ from apps.studies.spool import Spool
 from apps.studies.storage import stored_files
 from apps.studies.tasks import ingest
 from apps.worklist.models import Device
-from tests.dimse.conftest import Dial, Start, Tool, ct_image, wait_for
+from tests.dimse.conftest import Dial, Start, Tool, ct_image
+from tests.waiting import wait_for
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -200,6 +201,6 @@ def test_a_transfer_cut_off_leaves_nothing_behind(
 
     monkeypatch.setattr(connection, "send", cut)
     association.send_c_store(image)
-    assert wait_for(lambda: not listener._open)
+    wait_for(lambda: not listener._open)
     assert list(spool.partial.iterdir()) == []
     assert spool.waiting() == []

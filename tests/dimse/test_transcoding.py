@@ -1,11 +1,9 @@
 """What a device is sent: as stored where it takes that, else in what it can read."""
 
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +27,7 @@ from tests.dimse.conftest import ct_image
 from tests.dimse.receiving import PLAIN, as_file, keep, keep_images, receiver
 from tests.factories import DeviceFactory
 from tests.servers import free_port
+from tests.waiting import wait_for_port
 
 EVERYTHING = (*PLAIN, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
 JPEG = "CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm"
@@ -49,11 +48,7 @@ def storescp(folder: Path, *options: str) -> Iterator[int]:
     command = ["/usr/bin/storescp", *options, "-od", str(folder), str(port)]
     process = subprocess.Popen(command, env={**os.environ, "TCP_NODELAY": "1"})
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
+        wait_for_port(port)
         yield port
     finally:
         process.terminate()

@@ -3,15 +3,15 @@
 import sqlite3
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from openpacs.install import ROOT
 from tests.faults import Rig, rig
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.fault
 _FRONT = "import django; django.setup(); "
@@ -39,24 +39,21 @@ def rows(target: Rig, statement: str) -> list[tuple[object, ...]]:
         return database.execute(statement).fetchall()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_an_export_goes_on_after_its_worker_was_killed(target: Rig) -> None:
     folder = target.home / "exports"
     # Looked at from the first moment: it is written in the blink of an eye.
     with subprocess.Popen([sys.executable, "-c", FILL], cwd=ROOT, env=target.environment) as fill:
-        wait_for(lambda: any(part.stat().st_size > 1_000_000 for part in folder.glob("*.part")))
+        wait_for(
+            lambda: any(part.stat().st_size > 1_000_000 for part in folder.glob("*.part")),
+            seconds=60,
+            pause=0.005,
+        )
         target.kill("worker")
     assert fill.returncode == 0
     assert list(folder.glob("*.zip")) == []
     assert rows(target, "SELECT status, attempts FROM exports_export") == [("running", 1)]
     rows(target, "UPDATE exports_export SET lease_until = '2000-01-01 00:00:00'")
-    wait_for(lambda: rows(target, "SELECT status FROM exports_export") == [("done",)])
+    wait_for(lambda: rows(target, "SELECT status FROM exports_export") == [("done",)], seconds=60)
     assert rows(target, "SELECT attempts FROM exports_export") == [(2,)]
     (made,) = folder.glob("*.zip")
     with zipfile.ZipFile(made) as archive:

@@ -1,5 +1,6 @@
 """Cases made by schemathesis from a schema, and what became of them."""
 
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -127,7 +128,7 @@ def _watched() -> Iterator[list[BaseException]]:
     raised: list[BaseException] = []
 
     def note(**signal: Any) -> None:
-        error = traceback.sys.exc_info()[1]  # type: ignore[attr-defined]
+        error = sys.exc_info()[1]
         if error is not None:
             raised.append(error)
 

@@ -18,9 +18,10 @@ from apps.hl7.messages import parse
 from apps.hl7.mllp import FrameReader, Limits, Listener, NoAnswerError, exchange, frame
 from apps.hl7.models import Message, Partner
 from apps.orders.models import Order
-from apps.patients.models import Issuer, Patient
+from apps.patients.models import Patient
 from tests.factories import ProcedureFactory
 from tests.threads import at_once
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,20 +56,8 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def wait_for(condition: object, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def his(transactional_db: None) -> Partner:
-    # Tests with transactions of their own empty the tables, also what migrations put there.
-    for purpose, prefix in (("patient", "P"), ("accession", "A")):
-        Issuer.objects.get_or_create(
-            purpose=purpose, namespace="OPENPACS", defaults={"mints": True, "prefix": prefix}
-        )
     return Partner.objects.create(name="HIS", application="HIS", facility="HOSP")
 
 

@@ -17,7 +17,6 @@ from apps.orders.services import (
     cancel_order,
     place_order,
 )
-from apps.patients.models import Issuer
 from tests.factories import OrderFactory, PatientFactory, ProcedureFactory
 from tests.threads import at_once
 
@@ -121,11 +120,6 @@ def test_a_broken_uid_is_refused(origin: Origin) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_orders_at_once_get_twenty_accession_numbers() -> None:
-    Issuer.objects.get_or_create(
-        namespace="OPENPACS",
-        purpose=Issuer.Purpose.ACCESSION,
-        defaults={"mints": True, "prefix": "A"},
-    )
     patient, procedure = PatientFactory(), ProcedureFactory()
 
     def place(_clerk: int) -> None:

@@ -43,13 +43,6 @@ def test_a_number_that_came_from_elsewhere_is_stepped_over() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_clerks_at_once_get_twenty_numbers_without_a_gap() -> None:
-    # A transactional test empties the tables at its end, migrations' rows included.
-    Issuer.objects.get_or_create(
-        namespace="OPENPACS",
-        purpose=Issuer.Purpose.PATIENT,
-        defaults={"mints": True, "prefix": "P"},
-    )
-
     def register(number: int) -> None:
         details = PatientDetails(family_name=f"Clerk{number}")
         register_patient(details, origin=Origin(protocol="test"))

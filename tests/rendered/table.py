@@ -12,20 +12,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 warnings.simplefilter("ignore")
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import (  # noqa: E402
+from django.conf import settings
+from django.test import Client
+from django.test.utils import (
     setup_databases,
     setup_test_environment,
     teardown_databases,
 )
 
-from apps.studies.spool import default_spool  # noqa: E402
-from tests.acceptance.samples import read_samples  # noqa: E402
-from tests.conftest import SAMPLES  # noqa: E402
-from tests.factories import make_user  # noqa: E402
-from tests.rendered.document import written  # noqa: E402
-from tests.rendered.driver import compare  # noqa: E402
+from apps.studies.spool import default_spool
+from tests.acceptance.samples import read_samples
+from tests.conftest import SAMPLES
+from tests.factories import make_user
+from tests.rendered.document import written
+from tests.rendered.driver import compare
 
 
 def main() -> None:

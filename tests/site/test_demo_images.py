@@ -13,7 +13,7 @@ from pynetdicom.dsutils import create_file_meta
 from apps.audit.services import Origin
 from apps.dicom.uids import new_uid
 from apps.dimse.listener import Listener
-from apps.dimse.simulator import phantom_images
+from apps.dimse.simulated import phantom_images
 from apps.reports.models import Report
 from apps.site.demo import images
 from apps.site.demo.department import fill_department

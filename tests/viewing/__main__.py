@@ -14,15 +14,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 warnings.simplefilter("ignore")
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from django.conf import settings
+from playwright.sync_api import sync_playwright
 
-from tests.browsing import open_browser  # noqa: E402
-from tests.conftest import SAMPLES  # noqa: E402
-from tests.department import Department  # noqa: E402
-from tests.viewing.cases import CASES, Case  # noqa: E402
-from tests.viewing.document import written  # noqa: E402
-from tests.viewing.driver import Verdict, files_of, go_through  # noqa: E402
+from tests.browsing import open_browser
+from tests.conftest import SAMPLES
+from tests.department import Department
+from tests.viewing.cases import CASES, Case
+from tests.viewing.document import written
+from tests.viewing.driver import Verdict, files_of, go_through
 
 DOCUMENT = settings.BASE_DIR / "docs" / "viewer-acceptance.md"
 PICTURES = settings.BUILD_DIR / "viewing"

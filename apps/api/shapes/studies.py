@@ -92,7 +92,7 @@ class StudyQuery(Page):
     """The keys of QIDO-RS that do not say who somebody is."""
 
     Modality = _key("Modality")
-    label = serializers.ListField(  # type: ignore[assignment]
+    label = serializers.ListField(  # type: ignore[assignment]  # a field has a label, too
         child=serializers.CharField(max_length=64),
         required=False,
         max_length=20,

@@ -81,10 +81,10 @@ def _example() -> ScheduledStep:
     """A step that is stored nowhere, to see which attributes a line has."""
     issuer = Issuer(pk=0, namespace="X", universal_id="1.2", universal_id_type="ISO")
     patient = Patient(pk=0, language="en")
-    patient._prefetched_objects_cache = {"identifiers": []}  # type: ignore[attr-defined]
+    patient._prefetched_objects_cache = {"identifiers": []}  # type: ignore[attr-defined]  # Django's
     order = Order(pk=0, patient=patient, issuer=issuer, requested_at=timezone.now())
     order.placer_namespace = order.filler_number = "X"
     requested = RequestedProcedure(pk=0, order=order, code="X", scheme="X")
     step = ScheduledStep(pk=0, requested_procedure=requested, protocol_code="X")
-    step._prefetched_objects_cache = {"devices": []}  # type: ignore[attr-defined]
+    step._prefetched_objects_cache = {"devices": []}  # type: ignore[attr-defined]  # Django's
     return step

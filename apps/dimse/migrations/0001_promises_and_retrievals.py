@@ -32,6 +32,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'storage commitment inquiry',
                 'verbose_name_plural': 'storage commitment inquiries',
                 'ordering': ('-id',),
+                'indexes': [models.Index(condition=models.Q(('status__in', ['waiting', 'asked'])), fields=['next_attempt_at'], name='commitment_inquiry_open')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['waiting', 'asked']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='commitment_inquiry_open_has_time', violation_error_message='An open inquiry needs the time of its next attempt.')],
             },
         ),
         migrations.CreateModel(
@@ -56,6 +58,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'storage commitment request',
                 'verbose_name_plural': 'storage commitment requests',
                 'ordering': ('-id',),
+                'indexes': [models.Index(condition=models.Q(('status__in', ['asked', 'verified'])), fields=['next_attempt_at'], name='commitment_request_open')],
+                'constraints': [models.UniqueConstraint(fields=('device', 'transaction_uid'), name='commitment_request_once', violation_error_message='This device has used the Transaction UID already.'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['asked', 'verified']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='commitment_request_open_has_time', violation_error_message='An open request needs the time of its next attempt.')],
             },
         ),
         migrations.CreateModel(
@@ -73,6 +77,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'instance of an inquiry',
                 'verbose_name_plural': 'instances of an inquiry',
                 'ordering': ('id',),
+                'indexes': [models.Index(condition=models.Q(('outcome', 'committed')), fields=['sop_instance_uid'], name='committed_instance_by_uid')],
             },
         ),
         migrations.CreateModel(
@@ -98,42 +103,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'retrieval',
                 'verbose_name_plural': 'retrievals',
                 'ordering': ('-id',),
+                'indexes': [models.Index(condition=models.Q(('status__in', ['waiting', 'running'])), fields=['next_attempt_at'], name='retrieval_open')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['waiting', 'running'])), fields=('device', 'study_instance_uid', 'series_instance_uid'), name='retrieval_open_once', violation_error_message='This is being retrieved already.'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['waiting', 'running']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='retrieval_open_has_time', violation_error_message='An open retrieval needs the time of its next attempt.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='commitmentinquiry',
-            index=models.Index(condition=models.Q(('status__in', ['waiting', 'asked'])), fields=['next_attempt_at'], name='commitment_inquiry_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='commitmentinquiry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['waiting', 'asked']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='commitment_inquiry_open_has_time', violation_error_message='An open inquiry needs the time of its next attempt.'),
-        ),
-        migrations.AddIndex(
-            model_name='commitmentrequest',
-            index=models.Index(condition=models.Q(('status__in', ['asked', 'verified'])), fields=['next_attempt_at'], name='commitment_request_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='commitmentrequest',
-            constraint=models.UniqueConstraint(fields=('device', 'transaction_uid'), name='commitment_request_once', violation_error_message='This device has used the Transaction UID already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='commitmentrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['asked', 'verified']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='commitment_request_open_has_time', violation_error_message='An open request needs the time of its next attempt.'),
-        ),
-        migrations.AddIndex(
-            model_name='committedinstance',
-            index=models.Index(condition=models.Q(('outcome', 'committed')), fields=['sop_instance_uid'], name='committed_instance_by_uid'),
-        ),
-        migrations.AddIndex(
-            model_name='retrieval',
-            index=models.Index(condition=models.Q(('status__in', ['waiting', 'running'])), fields=['next_attempt_at'], name='retrieval_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='retrieval',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['waiting', 'running'])), fields=('device', 'study_instance_uid', 'series_instance_uid'), name='retrieval_open_once', violation_error_message='This is being retrieved already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='retrieval',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['waiting', 'running']), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='retrieval_open_has_time', violation_error_message='An open retrieval needs the time of its next attempt.'),
         ),
     ]

@@ -16,6 +16,7 @@ from pynetdicom.association import Association as RequestingAssociation
 from pynetdicom.presentation import build_context
 
 from apps.dimse.pausing import pause_surely
+from apps.dimse.refusing import is_refused
 from apps.dimse.tls import TLSSettingsError, client_context, is_pinned
 from apps.worklist.models import Device
 
@@ -108,7 +109,7 @@ def expect_success(answer: Dataset) -> None:
 
 def _why_not(association: RequestingAssociation, device: Device) -> str:
     where = f"{device.host}:{device.port}"
-    if association.is_rejected:
+    if is_refused(association):
         return gettext("The device at %(where)s refuses our AE title or its own.") % {
             "where": where
         }

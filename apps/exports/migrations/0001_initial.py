@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'profile of anonymised exports',
                 'verbose_name_plural': 'profiles of anonymised exports',
                 'ordering': ('id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('secret', ''), _negated=True), name='export_profile_has_secret', violation_error_message='A profile needs a secret.')],
             },
         ),
         migrations.CreateModel(
@@ -61,6 +62,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'export',
                 'verbose_name_plural': 'exports',
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['status', 'id'], name='export_by_status'), models.Index(fields=['user', '-id'], name='export_by_user'), models.Index(fields=['expires_at'], name='export_by_expiry')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='export_running_has_lease', violation_error_message='An export that is being made needs a lease.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), _negated=True), models.Q(('file_name', ''), _negated=True), _connector='OR'), name='export_done_has_file', violation_error_message='An export that is ready needs a file.'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'anonymised'), _negated=True), ('profile__isnull', False), _connector='OR'), name='export_anonymised_has_profile', violation_error_message='Choose a profile for the anonymised export.'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'anonymised'), ('status', 'done'), _negated=True), ('released_at__isnull', False), _connector='OR'), name='export_anonymised_was_released', violation_error_message='Somebody must look before this export is made.')],
             },
         ),
         migrations.CreateModel(
@@ -76,6 +79,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'code of a patient',
                 'verbose_name_plural': 'codes of patients',
                 'ordering': ('code',),
+                'constraints': [models.UniqueConstraint(fields=('export', 'patient_identifier', 'patient_identifier_issuer'), name='pseudonym_once_per_patient', violation_error_message='This patient has a code in this export already.')],
             },
         ),
         migrations.CreateModel(
@@ -94,41 +98,5 @@ class Migration(migrations.Migration):
                 'ordering': ('id',),
                 'constraints': [models.UniqueConstraint(fields=('export', 'instance'), name='held_object_once', violation_error_message='This object is held already.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='profile',
-            constraint=models.CheckConstraint(condition=models.Q(('secret', ''), _negated=True), name='export_profile_has_secret', violation_error_message='A profile needs a secret.'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(fields=['status', 'id'], name='export_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(fields=['user', '-id'], name='export_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(fields=['expires_at'], name='export_by_expiry'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='export_running_has_lease', violation_error_message='An export that is being made needs a lease.'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), _negated=True), models.Q(('file_name', ''), _negated=True), _connector='OR'), name='export_done_has_file', violation_error_message='An export that is ready needs a file.'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'anonymised'), _negated=True), ('profile__isnull', False), _connector='OR'), name='export_anonymised_has_profile', violation_error_message='Choose a profile for the anonymised export.'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'anonymised'), ('status', 'done'), _negated=True), ('released_at__isnull', False), _connector='OR'), name='export_anonymised_was_released', violation_error_message='Somebody must look before this export is made.'),
-        ),
-        migrations.AddConstraint(
-            model_name='pseudonym',
-            constraint=models.UniqueConstraint(fields=('export', 'patient_identifier', 'patient_identifier_issuer'), name='pseudonym_once_per_patient', violation_error_message='This patient has a code in this export already.'),
         ),
     ]

@@ -74,7 +74,7 @@ def _kind_of_image(header: Dataset, options: frozenset[Option]) -> str:
     said = str(header.get("BurnedInAnnotation", "")).strip().upper()
     if said == "YES":
         return "burned-in"
-    if Option.CLEAN_GRAPHICS in options and any(_is_overlay(tag) for tag in header.keys()):  # noqa: SIM118
+    if Option.CLEAN_GRAPHICS in options and any(_is_overlay(tag) for tag in header.keys()):  # noqa: SIM118 - tags, no elements
         return "overlay"
     if said == "NO":
         return ""

@@ -83,6 +83,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
                 'ordering': ('-requested_at', '-id'),
+                'indexes': [models.Index(fields=['accession_number'], name='order_by_accession'), models.Index(fields=['status', '-requested_at'], name='order_by_status')],
+                'constraints': [models.UniqueConstraint(fields=('issuer', 'accession_number'), name='order_accession_unique_per_issuer', violation_error_message='There is an order with this accession number already.'), models.UniqueConstraint(condition=models.Q(('placer_number', ''), _negated=True), fields=('placer_namespace', 'placer_number'), name='order_placer_number_unique', violation_error_message='There is an order with this number of the placer already.'), models.CheckConstraint(condition=models.Q(('accession_number', ''), _negated=True), name='order_has_accession', violation_error_message='An order needs an accession number.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='order_cancelled_with_reason', violation_error_message='A cancelled order needs a reason.')],
             },
         ),
         migrations.CreateModel(
@@ -102,34 +104,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'requested procedure',
                 'verbose_name_plural': 'requested procedures',
                 'ordering': ('id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('study_instance_uid', ''), _negated=True), name='requested_procedure_has_study_uid', violation_error_message='A requested procedure needs a Study Instance UID.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['accession_number'], name='order_by_accession'),
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['status', '-requested_at'], name='order_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('issuer', 'accession_number'), name='order_accession_unique_per_issuer', violation_error_message='There is an order with this accession number already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('placer_number', ''), _negated=True), fields=('placer_namespace', 'placer_number'), name='order_placer_number_unique', violation_error_message='There is an order with this number of the placer already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('accession_number', ''), _negated=True), name='order_has_accession', violation_error_message='An order needs an accession number.'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'cancelled'), _negated=True), models.Q(('cancel_reason', ''), _negated=True), _connector='OR'), name='order_cancelled_with_reason', violation_error_message='A cancelled order needs a reason.'),
-        ),
-        migrations.AddConstraint(
-            model_name='requestedprocedure',
-            constraint=models.CheckConstraint(condition=models.Q(('study_instance_uid', ''), _negated=True), name='requested_procedure_has_study_uid', violation_error_message='A requested procedure needs a Study Instance UID.'),
         ),
     ]

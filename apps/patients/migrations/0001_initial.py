@@ -62,6 +62,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'patient',
                 'verbose_name_plural': 'patients',
                 'ordering': ('search_name', 'id'),
+                'indexes': [models.Index(fields=['search_name', 'id'], name='patient_by_name'), models.Index(fields=['search_name'], name='patient_by_name_prefix', opclasses=['text_pattern_ops']), models.Index(fields=['birth_date'], name='patient_by_birth_date'), models.Index(fields=['phone'], name='patient_by_phone')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('birth_date__isnull', True), ('birth_precision', '')), models.Q(('birth_date__isnull', False), models.Q(('birth_precision', ''), _negated=True)), _connector='OR'), name='patient_birth_date_has_precision', violation_error_message='A date of birth needs to say how exactly it is known, and nothing else may.'), models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='patient_merged_has_survivor', violation_error_message='A merged patient needs the patient who remains, and only a merged one has one.'), models.CheckConstraint(condition=models.Q(('merged_into', models.F('id')), _negated=True), name='patient_not_merged_into_itself', violation_error_message='A patient cannot be merged into the same patient.')],
             },
         ),
         migrations.CreateModel(
@@ -78,50 +80,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'patient identifier',
                 'verbose_name_plural': 'patient identifiers',
                 'ordering': ('-preferred', 'id'),
+                'indexes': [models.Index(fields=['value'], name='identifier_by_value')],
+                'constraints': [models.UniqueConstraint(fields=('issuer', 'value'), name='identifier_unique_per_issuer', violation_error_message='Another patient has this number of this issuer already.'), models.UniqueConstraint(condition=models.Q(('preferred', True)), fields=('patient',), name='identifier_preferred_once', violation_error_message='A patient has only one number that is shown first.'), models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='identifier_not_empty', violation_error_message='A patient number cannot be empty.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(fields=['search_name', 'id'], name='patient_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(fields=['search_name'], name='patient_by_name_prefix', opclasses=['text_pattern_ops']),
-        ),
-        migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(fields=['birth_date'], name='patient_by_birth_date'),
-        ),
-        migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(fields=['phone'], name='patient_by_phone'),
-        ),
-        migrations.AddConstraint(
-            model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('birth_date__isnull', True), ('birth_precision', '')), models.Q(('birth_date__isnull', False), models.Q(('birth_precision', ''), _negated=True)), _connector='OR'), name='patient_birth_date_has_precision', violation_error_message='A date of birth needs to say how exactly it is known, and nothing else may.'),
-        ),
-        migrations.AddConstraint(
-            model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='patient_merged_has_survivor', violation_error_message='A merged patient needs the patient who remains, and only a merged one has one.'),
-        ),
-        migrations.AddConstraint(
-            model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(('merged_into', models.F('id')), _negated=True), name='patient_not_merged_into_itself', violation_error_message='A patient cannot be merged into the same patient.'),
-        ),
-        migrations.AddIndex(
-            model_name='patientidentifier',
-            index=models.Index(fields=['value'], name='identifier_by_value'),
-        ),
-        migrations.AddConstraint(
-            model_name='patientidentifier',
-            constraint=models.UniqueConstraint(fields=('issuer', 'value'), name='identifier_unique_per_issuer', violation_error_message='Another patient has this number of this issuer already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='patientidentifier',
-            constraint=models.UniqueConstraint(condition=models.Q(('preferred', True)), fields=('patient',), name='identifier_preferred_once', violation_error_message='A patient has only one number that is shown first.'),
-        ),
-        migrations.AddConstraint(
-            model_name='patientidentifier',
-            constraint=models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='identifier_not_empty', violation_error_message='A patient number cannot be empty.'),
         ),
     ]

@@ -34,6 +34,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'report',
                 'verbose_name_plural': 'reports',
                 'ordering': ('created_at', 'id'),
+                'indexes': [models.Index(fields=['status', 'created_at'], name='report_by_status')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['claimed', 'draft']), _negated=True), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='report_claimed_has_owner', violation_error_message='A claimed report needs the person who claimed it, and since when.')],
             },
         ),
         migrations.CreateModel(
@@ -75,22 +77,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'report version',
                 'verbose_name_plural': 'report versions',
                 'ordering': ('report', 'number'),
+                'constraints': [models.UniqueConstraint(fields=('report', 'number'), name='report_version_counted', violation_error_message='There is a version of this report with this number already.'), models.CheckConstraint(condition=models.Q(('findings', ''), ('impression', ''), _negated=True), name='report_version_not_empty', violation_error_message='A signed report needs findings or an impression.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='report',
-            index=models.Index(fields=['status', 'created_at'], name='report_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='report',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['claimed', 'draft']), _negated=True), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='report_claimed_has_owner', violation_error_message='A claimed report needs the person who claimed it, and since when.'),
-        ),
-        migrations.AddConstraint(
-            model_name='reportversion',
-            constraint=models.UniqueConstraint(fields=('report', 'number'), name='report_version_counted', violation_error_message='There is a version of this report with this number already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='reportversion',
-            constraint=models.CheckConstraint(condition=models.Q(('findings', ''), ('impression', ''), _negated=True), name='report_version_not_empty', violation_error_message='A signed report needs findings or an impression.'),
         ),
     ]

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'routing rule',
                 'verbose_name_plural': 'routing rules',
                 'ordering': ('name',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('delay_minutes__lte', 10080)), name='rule_delay_in_range', violation_error_message='A study can wait for a week at most (10080 minutes).')],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +75,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'transfer',
                 'verbose_name_plural': 'transfers',
                 'ordering': ('-id',),
+                'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['destination', 'priority', 'id'], name='transfer_waiting'), models.Index(condition=models.Q(('status', 'sending')), fields=['lease_until'], name='transfer_leased'), models.Index(fields=['status', '-id'], name='transfer_by_status')],
+                'constraints': [models.UniqueConstraint(fields=('event', 'destination', 'content'), name='transfer_once_per_event_and_destination', violation_error_message='This event sends this study to this device already.'), models.UniqueConstraint(fields=('key', 'destination'), name='transfer_once_per_request_and_destination', violation_error_message='This was asked for already.'), models.UniqueConstraint(condition=models.Q(('status', 'sending')), fields=('destination',), name='transfer_one_at_a_time', violation_error_message='Something is being sent to this device already.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'waiting'), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='transfer_waiting_has_time', violation_error_message='A waiting transfer needs the time of its next attempt.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'sending'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='transfer_sending_has_lease', violation_error_message='A transfer that is being sent needs a lease.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'dropped'), _negated=True), models.Q(('drop_reason', ''), _negated=True), _connector='OR'), name='transfer_dropped_has_reason', violation_error_message='Say why the transfer is dropped.')],
             },
         ),
         migrations.CreateModel(
@@ -89,50 +92,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'image of a transfer',
                 'verbose_name_plural': 'images of transfers',
                 'ordering': ('id',),
+                'constraints': [models.UniqueConstraint(fields=('transfer', 'instance'), name='transfer_item_once', violation_error_message='This image is part of this transfer already.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.CheckConstraint(condition=models.Q(('delay_minutes__lte', 10080)), name='rule_delay_in_range', violation_error_message='A study can wait for a week at most (10080 minutes).'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['destination', 'priority', 'id'], name='transfer_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('status', 'sending')), fields=['lease_until'], name='transfer_leased'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['status', '-id'], name='transfer_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(fields=('event', 'destination', 'content'), name='transfer_once_per_event_and_destination', violation_error_message='This event sends this study to this device already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(fields=('key', 'destination'), name='transfer_once_per_request_and_destination', violation_error_message='This was asked for already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'sending')), fields=('destination',), name='transfer_one_at_a_time', violation_error_message='Something is being sent to this device already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'waiting'), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='transfer_waiting_has_time', violation_error_message='A waiting transfer needs the time of its next attempt.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'sending'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='transfer_sending_has_lease', violation_error_message='A transfer that is being sent needs a lease.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'dropped'), _negated=True), models.Q(('drop_reason', ''), _negated=True), _connector='OR'), name='transfer_dropped_has_reason', violation_error_message='Say why the transfer is dropped.'),
-        ),
-        migrations.AddConstraint(
-            model_name='transferitem',
-            constraint=models.UniqueConstraint(fields=('transfer', 'instance'), name='transfer_item_once', violation_error_message='This image is part of this transfer already.'),
         ),
     ]

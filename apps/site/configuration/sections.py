@@ -7,6 +7,7 @@ was last seen, secrets); tests/site/test_sections.py holds every model to that.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -38,7 +39,8 @@ class Section:
 
     def field(self, word: str) -> "models.Field[object, object]":
         """The model field a word stands for."""
-        field: models.Field[object, object] = self.model._meta.get_field(self.words[word])  # type: ignore[assignment]
+        found: Any = self.model._meta.get_field(self.words[word])
+        field: models.Field[object, object] = found
         return field
 
     @property

@@ -17,18 +17,8 @@ from pydicom.dataset import Dataset
 
 from apps.audit.services import Origin
 from apps.dimse.performed import performed_changes, performed_details
-from apps.dimse.simulator import (
-    Exam,
-    Modality,
-    SimulationFailed,
-    begin_report,
-    end_report,
-    identify,
-    images_of,
-    perform,
-    phantom_images,
-    worklist,
-)
+from apps.dimse.simulated import Exam, begin_report, end_report, identify, phantom_images
+from apps.dimse.simulator import Modality, SimulationFailed, images_of, perform, worklist
 from apps.studies.services import Outcome, store_instances
 from apps.studies.spool import default_spool
 from apps.worklist.datasets import Reader, worklist_line

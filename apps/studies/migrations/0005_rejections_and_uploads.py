@@ -57,6 +57,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'rejection',
                 'verbose_name_plural': 'rejections',
                 'ordering': ('-at', '-id'),
+                'indexes': [models.Index(condition=models.Q(('restored_at', None)), fields=['-at', '-id'], name='rejection_in_force')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='rejection_has_reason', violation_error_message='A rejection needs a reason.'), models.CheckConstraint(condition=models.Q(('restored_by', None), ('restored_at__isnull', False), _connector='OR'), name='rejection_restored_has_time', violation_error_message='A rejection that was taken back needs the time of it.')],
             },
         ),
         migrations.AddField(
@@ -87,18 +89,6 @@ class Migration(migrations.Migration):
             model_name='upload',
             name='user',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to=settings.AUTH_USER_MODEL, verbose_name='user'),
-        ),
-        migrations.AddIndex(
-            model_name='rejection',
-            index=models.Index(condition=models.Q(('restored_at', None)), fields=['-at', '-id'], name='rejection_in_force'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejection',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='rejection_has_reason', violation_error_message='A rejection needs a reason.'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejection',
-            constraint=models.CheckConstraint(condition=models.Q(('restored_by', None), ('restored_at__isnull', False), _connector='OR'), name='rejection_restored_has_time', violation_error_message='A rejection that was taken back needs the time of it.'),
         ),
         migrations.AddIndex(
             model_name='upload',

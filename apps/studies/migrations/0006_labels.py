@@ -40,16 +40,13 @@ class Migration(migrations.Migration):
                 'verbose_name': 'label of a study',
                 'verbose_name_plural': 'labels of studies',
                 'ordering': ('label__name',),
+                'constraints': [models.UniqueConstraint(fields=('study', 'label'), name='study_label_once', violation_error_message='The study bears this label already.')],
             },
         ),
         migrations.AddField(
             model_name='label',
             name='studies',
             field=models.ManyToManyField(related_name='labels', through='studies.StudyLabel', to='studies.study', verbose_name='studies'),
-        ),
-        migrations.AddConstraint(
-            model_name='studylabel',
-            constraint=models.UniqueConstraint(fields=('study', 'label'), name='study_label_once', violation_error_message='The study bears this label already.'),
         ),
         migrations.AddConstraint(
             model_name='label',

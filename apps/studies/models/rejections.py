@@ -111,8 +111,3 @@ class Rejection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_code_display()}: {self.reason}"
-
-    @property
-    def is_wide(self) -> bool:
-        """Does it hold for what is still to come, too?"""
-        return self.instance_id is None

@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,10 +119,22 @@ def _correct_by_rules(
     for one in ruled:
         for want in _wants(one, rules[one.instance["source"]]):
             wanted.setdefault(want.target, want)
+    rows = _rows(study, wanted.values())
+    before = _said_before(study, {row.path for row in rows})
+    return Correction.objects.bulk_create(
+        [
+            row
+            for row in rows
+            if not before & {(row.path, row.series_id, row.instance_id), (row.path, None, None)}
+        ]
+    )
+
+
+def _rows(study: Study, wanted: Collection[Wanted]) -> list[Correction]:
     series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
-    instances = _keys(want.instance for want in wanted.values() if want.instance)
+    instances = _keys(want.instance for want in wanted if want.instance)
     batch = secrets.token_hex(16)
-    rows = [
+    return [
         Correction(
             study=study,
             series_id=series.get(want.series),
@@ -135,16 +147,8 @@ def _correct_by_rules(
             reason=str(want.rule),
             source=Correction.Source.RULE,
         )
-        for want in wanted.values()
+        for want in wanted
     ]
-    before = _said_before(study, {row.path for row in rows})
-    return Correction.objects.bulk_create(
-        [
-            row
-            for row in rows
-            if not before & {(row.path, row.series_id, row.instance_id), (row.path, None, None)}
-        ]
-    )
 
 
 def _keys(uids: Iterable[str]) -> dict[str, int]:

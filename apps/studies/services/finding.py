@@ -244,7 +244,7 @@ class Search:
         models: dict[Level, Any] = {Level.SERIES: Series, Level.IMAGE: Instance}
         rows: Any = self.visible(models.get(self.level, Study))
         found: QuerySet[Any] = rows.answerable().matching(self.keys, self.terms)
-        return found.patients() if self.level is Level.PATIENT else found  # type: ignore[attr-defined]
+        return found.patients() if self.level is Level.PATIENT else found  # type: ignore[attr-defined]  # studies, then
 
     def _completed(
         self, rows: Iterator[Row], size: int, seconds: float

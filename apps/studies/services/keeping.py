@@ -49,7 +49,7 @@ def is_unaltered(row: Instance) -> bool:
             piece = stored_files().read(row.file_name, offset, min(CHUNK, row.size - offset))
             digest.update(piece)
     except OSError as error:
-        log.error("%s cannot be read: %s", row.file_name, type(error).__name__)  # noqa: TRY400
+        log.error("%s cannot be read: %s", row.file_name, type(error).__name__)  # noqa: TRY400 - no trace
         return False
     if digest.hexdigest() != row.sha256:
         log.error("%s is not safe: its bytes have changed", row.file_name)

@@ -161,32 +161,17 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
     return {
         "study_instance_uid": study_instance_uid,
         "rejections": [
-            {
-                **_plain(one, _REJECTION),
-                "series": one.series.series_instance_uid if one.series else "",
-                "instance": one.instance.sop_instance_uid if one.instance else "",
-                "user": one.user.username if one.user else "",
-                "restored_by": one.restored_by.username if one.restored_by else "",
-            }
+            _placed(one) | _plain(one, _REJECTION) | _usernames(one, "user", "restored_by")
             for one in rejections.for_list().select_related("restored_by").order_by("id")
         ],
         "labels": written_labels(study_instance_uid),
         "saved": written_provenance(study_instance_uid),
         "corrections": [
-            {
-                **_plain(one, _CORRECTION),
-                "series": one.series.series_instance_uid if one.series else "",
-                "instance": one.instance.sop_instance_uid if one.instance else "",
-                "user": one.user.username if one.user else "",
-                "undone_by": one.undone_by.username if one.undone_by else "",
-            }
+            _placed(one) | _plain(one, _CORRECTION) | _usernames(one, "user", "undone_by")
             for one in corrections
         ],
         "conflicts": [
-            {
-                **_plain(one, _CONFLICT),
-                "settled_by": one.settled_by.username if one.settled_by else "",
-            }
+            _plain(one, _CONFLICT) | _usernames(one, "settled_by")
             for one in conflicts.select_related("settled_by")
         ],
     }
@@ -194,6 +179,20 @@ def _document(study_instance_uid: str) -> dict[str, Any]:
 
 def _plain(row: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in fields}
+
+
+def _usernames(row: models.Model, *fields: str) -> dict[str, str]:
+    """The user names of who did it; empty for nobody."""
+    people = ((name, getattr(row, name)) for name in fields)
+    return {name: person.username if person else "" for name, person in people}
+
+
+def _placed(row: Correction | Rejection) -> dict[str, str]:
+    """Which part of the study it is about; empty for all of it."""
+    return {
+        "series": row.series.series_instance_uid if row.series else "",
+        "instance": row.instance.sop_instance_uid if row.instance else "",
+    }
 
 
 def _missing_corrections(study: Study, entries: list[dict[str, Any]]) -> Iterator[Correction]:

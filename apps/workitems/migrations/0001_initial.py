@@ -46,6 +46,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'work item',
                 'verbose_name_plural': 'work items',
                 'ordering': ('scheduled_start', 'id'),
+                'indexes': [models.Index(fields=['state', 'scheduled_start'], name='workitem_by_state'), models.Index(fields=['scheduled_start'], name='workitem_by_start'), models.Index(fields=['expected_completion'], name='workitem_by_completion'), models.Index(fields=['expiration'], name='workitem_by_expiration'), models.Index(fields=['changed_at'], name='workitem_by_change'), models.Index(fields=['priority', 'scheduled_start'], name='workitem_by_priority'), models.Index(fields=['label'], name='workitem_by_label'), models.Index(fields=['worklist_label', 'scheduled_start'], name='workitem_by_worklist'), models.Index(fields=['input_readiness'], name='workitem_by_readiness'), models.Index(fields=['patient_name'], name='workitem_by_name'), models.Index(fields=['patient_number'], name='workitem_by_number'), models.Index(fields=['birth_date'], name='workitem_by_birth'), models.Index(fields=['admission'], name='workitem_by_admission'), models.Index(fields=['study_instance_uid'], name='workitem_by_study')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='workitem_has_uid', violation_error_message='A work item needs a SOP Instance UID.'), models.CheckConstraint(condition=models.Q(('state__in', ['SCHEDULED', 'IN PROGRESS', 'COMPLETED', 'CANCELED'])), name='workitem_state_known', violation_error_message='This is not a state of a work item.'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'SCHEDULED'), _negated=True), ('transaction_digest', ''), _connector='OR'), name='workitem_scheduled_unclaimed', violation_error_message='A scheduled work item is claimed by nobody.'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'IN PROGRESS'), _negated=True), models.Q(('transaction_digest', ''), _negated=True), ('step__isnull', False), _connector='OR'), name='workitem_in_progress_claimed', violation_error_message='A work item in progress was claimed by somebody.'), models.UniqueConstraint(condition=models.Q(('state__in', ['SCHEDULED', 'IN PROGRESS'])), fields=('step',), name='workitem_one_open_per_step', violation_error_message='There is an open work item of this exam already.')],
             },
         ),
         migrations.CreateModel(
@@ -65,6 +67,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'subscription',
                 'verbose_name_plural': 'subscriptions',
                 'ordering': ('ae_title', 'id'),
+                'indexes': [models.Index(fields=['scope'], name='subscription_by_scope')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('scope', 'one'), ('workitem__isnull', False)), models.Q(models.Q(('scope', 'one'), _negated=True), ('workitem__isnull', True)), _connector='OR'), name='subscription_names_its_workitem', violation_error_message='Only a subscription to one work item names it.'), models.UniqueConstraint(condition=models.Q(('scope', 'one')), fields=('workitem', 'ae_title'), name='subscription_once_per_workitem', violation_error_message='There is such a subscription already.'), models.UniqueConstraint(condition=models.Q(('scope', 'one'), _negated=True), fields=('ae_title', 'scope'), name='subscription_once_to_the_worklist', violation_error_message='There is such a subscription already.')],
             },
         ),
         migrations.CreateModel(
@@ -80,6 +84,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'event of a work item',
                 'verbose_name_plural': 'events of work items',
                 'ordering': ('id',),
+                'indexes': [models.Index(fields=['at'], name='workitem_event_by_time')],
             },
         ),
         migrations.CreateModel(
@@ -94,6 +99,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'notice',
                 'verbose_name_plural': 'notices',
                 'ordering': ('event_id', 'id'),
+                'indexes': [models.Index(condition=models.Q(('delivered_at', None)), fields=['ae_title', 'event'], name='notice_waiting')],
+                'constraints': [models.UniqueConstraint(fields=('event', 'ae_title'), name='notice_once_per_event', violation_error_message='This subscriber is told of this event already.')],
             },
         ),
         migrations.CreateModel(
@@ -109,118 +116,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'key of a work item',
                 'verbose_name_plural': 'keys of work items',
                 'ordering': ('id',),
+                'indexes': [models.Index(fields=['name', 'value'], name='workitem_key_by_value')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='workitem_key_not_empty', violation_error_message='A key needs a value.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['state', 'scheduled_start'], name='workitem_by_state'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['scheduled_start'], name='workitem_by_start'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['expected_completion'], name='workitem_by_completion'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['expiration'], name='workitem_by_expiration'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['changed_at'], name='workitem_by_change'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['priority', 'scheduled_start'], name='workitem_by_priority'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['label'], name='workitem_by_label'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['worklist_label', 'scheduled_start'], name='workitem_by_worklist'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['input_readiness'], name='workitem_by_readiness'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['patient_name'], name='workitem_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['patient_number'], name='workitem_by_number'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['birth_date'], name='workitem_by_birth'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['admission'], name='workitem_by_admission'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['study_instance_uid'], name='workitem_by_study'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='workitem_has_uid', violation_error_message='A work item needs a SOP Instance UID.'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['SCHEDULED', 'IN PROGRESS', 'COMPLETED', 'CANCELED'])), name='workitem_state_known', violation_error_message='This is not a state of a work item.'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'SCHEDULED'), _negated=True), ('transaction_digest', ''), _connector='OR'), name='workitem_scheduled_unclaimed', violation_error_message='A scheduled work item is claimed by nobody.'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'IN PROGRESS'), _negated=True), models.Q(('transaction_digest', ''), _negated=True), ('step__isnull', False), _connector='OR'), name='workitem_in_progress_claimed', violation_error_message='A work item in progress was claimed by somebody.'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['SCHEDULED', 'IN PROGRESS'])), fields=('step',), name='workitem_one_open_per_step', violation_error_message='There is an open work item of this exam already.'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['scope'], name='subscription_by_scope'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('scope', 'one'), ('workitem__isnull', False)), models.Q(models.Q(('scope', 'one'), _negated=True), ('workitem__isnull', True)), _connector='OR'), name='subscription_names_its_workitem', violation_error_message='Only a subscription to one work item names it.'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(condition=models.Q(('scope', 'one')), fields=('workitem', 'ae_title'), name='subscription_once_per_workitem', violation_error_message='There is such a subscription already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(condition=models.Q(('scope', 'one'), _negated=True), fields=('ae_title', 'scope'), name='subscription_once_to_the_worklist', violation_error_message='There is such a subscription already.'),
-        ),
-        migrations.AddIndex(
-            model_name='workitemevent',
-            index=models.Index(fields=['at'], name='workitem_event_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('delivered_at', None)), fields=['ae_title', 'event'], name='notice_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('event', 'ae_title'), name='notice_once_per_event', violation_error_message='This subscriber is told of this event already.'),
-        ),
-        migrations.AddIndex(
-            model_name='workitemkey',
-            index=models.Index(fields=['name', 'value'], name='workitem_key_by_value'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitemkey',
-            constraint=models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='workitem_key_not_empty', violation_error_message='A key needs a value.'),
         ),
     ]

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'device',
                 'verbose_name_plural': 'devices',
                 'ordering': ('name',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('ae_title', ''), _negated=True), name='device_has_ae_title', violation_error_message='A device needs an AE title.'), models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='device_port_in_range', violation_error_message='A port is a number from 1 to 65535.'), models.CheckConstraint(condition=models.Q(('check_address', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='device_checked_has_host', violation_error_message='A device whose address is checked needs a host.')],
             },
         ),
         migrations.CreateModel(
@@ -71,6 +72,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'scheduled step',
                 'verbose_name_plural': 'scheduled steps',
                 'ordering': ('starts_at', 'id'),
+                'indexes': [models.Index(fields=['status', 'starts_at'], name='scheduled_step_by_time'), models.Index(fields=['modality', 'starts_at'], name='scheduled_step_by_modality')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['STARTED', 'COMPLETED']), _negated=True), ('started_at__isnull', False), _connector='OR'), name='scheduled_step_started_has_time', violation_error_message='A step that has started needs the time at which it did.'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['COMPLETED', 'DISCONTINUED']), _negated=True), ('ended_at__isnull', False), _connector='OR'), name='scheduled_step_ended_has_time', violation_error_message='A step that is over needs the time at which it ended.')],
             },
         ),
         migrations.CreateModel(
@@ -94,42 +97,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'performed step',
                 'verbose_name_plural': 'performed steps',
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['study_instance_uid'], name='performed_step_by_study')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='performed_step_has_uid', violation_error_message='A performed step needs a SOP Instance UID.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('ae_title', ''), _negated=True), name='device_has_ae_title', violation_error_message='A device needs an AE title.'),
-        ),
-        migrations.AddConstraint(
-            model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='device_port_in_range', violation_error_message='A port is a number from 1 to 65535.'),
-        ),
-        migrations.AddConstraint(
-            model_name='device',
-            constraint=models.CheckConstraint(condition=models.Q(('check_address', False), models.Q(('host', ''), _negated=True), _connector='OR'), name='device_checked_has_host', violation_error_message='A device whose address is checked needs a host.'),
-        ),
-        migrations.AddIndex(
-            model_name='scheduledstep',
-            index=models.Index(fields=['status', 'starts_at'], name='scheduled_step_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='scheduledstep',
-            index=models.Index(fields=['modality', 'starts_at'], name='scheduled_step_by_modality'),
-        ),
-        migrations.AddConstraint(
-            model_name='scheduledstep',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['STARTED', 'COMPLETED']), _negated=True), ('started_at__isnull', False), _connector='OR'), name='scheduled_step_started_has_time', violation_error_message='A step that has started needs the time at which it did.'),
-        ),
-        migrations.AddConstraint(
-            model_name='scheduledstep',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['COMPLETED', 'DISCONTINUED']), _negated=True), ('ended_at__isnull', False), _connector='OR'), name='scheduled_step_ended_has_time', violation_error_message='A step that is over needs the time at which it ended.'),
-        ),
-        migrations.AddIndex(
-            model_name='performedstep',
-            index=models.Index(fields=['study_instance_uid'], name='performed_step_by_study'),
-        ),
-        migrations.AddConstraint(
-            model_name='performedstep',
-            constraint=models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='performed_step_has_uid', violation_error_message='A performed step needs a SOP Instance UID.'),
         ),
     ]

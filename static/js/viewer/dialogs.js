@@ -1,24 +1,11 @@
 // Small windows of ours over the viewer, made of plain elements, with its colours.
 /* global openpacs */
 import { postJson } from "./asking.js";
+import { element, styled } from "./elements.js";
 
 const { styles, words } = openpacs.layouts;
 
-const sheet = document.createElement("link");
-sheet.rel = "stylesheet";
-sheet.href = styles;
-document.head.append(sheet);
-
-/** An element with properties (`dataset` and `aria-...`, too) and children. */
-export function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (key.startsWith("aria-")) made.setAttribute(key, value);
-    else made[key] = value;
-  }
-  made.append(...children);
-  return made;
-}
+styled(styles);
 
 /** A field below its label. */
 export function labelled(text, field) {
@@ -52,11 +39,11 @@ export function openDialog({ name, title, modal = true, onClose = () => {} }) {
     return null;
   }
   const heading = element("h2", { id: `${name}-title` }, title);
-  const close = element("button", { type: "button", className: "openpacs-close" }, "×");
-  close.setAttribute("aria-label", words.close);
+  const closing = { type: "button", className: "openpacs-close", "aria-label": words.close };
+  const close = element("button", closing, "×");
   const body = element("div", { className: "openpacs-body" });
-  const dialog = element("dialog", { id: name, className: "openpacs-dialog" }, heading, close, body);
-  dialog.setAttribute("aria-labelledby", heading.id);
+  const shown = { id: name, className: "openpacs-dialog", "aria-labelledby": heading.id };
+  const dialog = element("dialog", shown, heading, close, body);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("keydown", (event) => keepKeys(event, dialog));
   dialog.addEventListener("close", () => {

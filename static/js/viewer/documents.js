@@ -1,7 +1,7 @@
 // The documents of the open studies: a panel that lists them, and a place beside the images
 // where one of them is read. Pages of documents have no rights of their own (sandbox).
 /* global openpacs */
-import { element } from "./dialogs.js";
+import { element, styled } from "./elements.js";
 import { applyState, removeState } from "./presentation.js";
 
 const { list, styles, words } = openpacs.documents;
@@ -110,9 +110,7 @@ export const panels = (given) => {
 
 export function enter(given) {
   context = given;
-  if (!document.querySelector(`link[href="${styles}"]`)) {
-    document.head.append(element("link", { rel: "stylesheet", href: styles }));
-  }
+  styled(styles);
   given.extensionManager.getActiveDataSource().forEach(withoutPictures);
 }
 

@@ -1,6 +1,7 @@
 // Layouts of one's own: kept, listed, and used by themselves when a study like it is opened.
 /* global openpacs */
-import { ask, element, labelled, openDialog, tell, ticked } from "./dialogs.js";
+import { ask, labelled, openDialog, tell, ticked } from "./dialogs.js";
+import { element } from "./elements.js";
 import {
   addAttributes,
   capture,

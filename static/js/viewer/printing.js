@@ -1,7 +1,8 @@
 // Images on paper and as a film: a small dialog of ours.
 /* global openpacs */
 import { capture, describe, viewportsOf } from "./capture.js";
-import { choice, element, labelled, numberField, openDialog } from "./dialogs.js";
+import { choice, labelled, numberField, openDialog } from "./dialogs.js";
+import { element } from "./elements.js";
 import { askForFilm } from "./film.js";
 import { button } from "./toolbar.js";
 

@@ -1,17 +1,14 @@
 // The other studies of the patient, under whatever number they were made, to compare with.
 /* global openpacs */
+import { element } from "./elements.js";
 import { currentStudy, show as showStudies } from "./reading.js";
 import { button, key } from "./strip.js";
 
 const { list, words } = openpacs.priors;
 let dialog = null;
 
-function element(tag, text, className = "") {
-  return Object.assign(document.createElement(tag), { textContent: text, className });
-}
-
 function action(text, run) {
-  const made = Object.assign(element("button", text), { type: "button" });
+  const made = element("button", { type: "button" }, text);
   made.addEventListener("click", () => {
     dialog.close();
     run();
@@ -20,33 +17,31 @@ function action(text, run) {
 }
 
 function row(current, prior) {
-  const item = document.createElement("li");
   const said = [prior.date, prior.modalities.join(" "), prior.description, prior.report];
-  const text = element("span", said.filter(Boolean).join(" · "));
-  if (prior.reason) text.append(element("span", prior.reason, "openpacs-reason"));
-  item.dataset.study = prior.study;
-  item.append(
+  const text = element("span", {}, said.filter(Boolean).join(" · "));
+  if (prior.reason) text.append(element("span", { className: "openpacs-reason" }, prior.reason));
+  return element(
+    "li",
+    { dataset: { study: prior.study } },
     text,
     action(words.compare, () => showStudies([current, prior.study])),
     action(words.open, () => showStudies([prior.study])),
   );
-  return item;
 }
 
 async function load(current) {
   const response = await fetch(list.replace("UID", encodeURIComponent(current)));
-  if (!response.ok) return [element("li", words.failed)];
+  if (!response.ok) return [element("li", {}, words.failed)];
   const { priors } = await response.json();
   return priors.length > 0
     ? priors.map((prior) => row(current, prior))
-    : [element("li", words.none)];
+    : [element("li", {}, words.none)];
 }
 
 function make() {
-  const made = element("dialog", "", "openpacs-priors");
-  const title = Object.assign(element("h2", words.title), { id: "openpacs-priors-title" });
-  made.setAttribute("aria-labelledby", title.id);
-  made.append(title, document.createElement("ul"), action(words.close, () => {}));
+  const title = element("h2", { id: "openpacs-priors-title" }, words.title);
+  const shown = { className: "openpacs-priors", "aria-labelledby": title.id };
+  const made = element("dialog", shown, title, element("ul"), action(words.close, () => {}));
   document.body.append(made);
   return made;
 }

@@ -4,6 +4,7 @@
 // itself calls a tilted series fit for MPR and draws it askew, so its mark is taken away here.
 /* global openpacs */
 import { post } from "./asking.js";
+import { element } from "./elements.js";
 
 const { irregular, make, progress, mayMake, words } = openpacs.regular;
 const POLL_MS = 1000;
@@ -211,28 +212,20 @@ function show(found, actions, isIrregular) {
   const state = JSON.stringify([found.uid, texts, actions.map(([label]) => label)]);
   if (bar?.dataset.state === state) return;
   hide();
-  bar = document.createElement("section");
-  bar.dataset.state = state;
-  bar.dataset.cy = "openpacs-regular";
-  bar.setAttribute("role", "status");
-  bar.setAttribute("aria-label", words.notice);
-  Object.assign(bar.style, BAR);
-  const text = document.createElement("p");
-  text.textContent = texts.join(" ");
   const close = () => {
     closed.add(found.uid);
     hide();
   };
-  bar.append(text, ...[...actions, [words.close, close]].map(([label, act]) => button(label, act)));
+  const buttons = [...actions, [words.close, close]].map(([label, act]) => button(label, act));
+  const dataset = { state, cy: "openpacs-regular" };
+  const shown = { dataset, role: "status", "aria-label": words.notice, style: BAR };
+  bar = element("section", shown, element("p", {}, texts.join(" ")), ...buttons);
   document.body.append(bar);
 }
 
 function button(label, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = label;
+  const made = element("button", { type: "button", style: BUTTON }, label);
   made.addEventListener("click", act);
-  Object.assign(made.style, BUTTON);
   return made;
 }
 

@@ -1,6 +1,7 @@
 // Thick slabs of MPR viewports: maximum, minimum or average over some millimetres.
 /* global openpacs */
-import { element, labelled, openDialog, ticked } from "./dialogs.js";
+import { labelled, openDialog, ticked } from "./dialogs.js";
+import { element } from "./elements.js";
 import { button } from "./toolbar.js";
 
 const { words } = openpacs.slab;

@@ -1,24 +1,15 @@
 // The strip on top of the viewer: whose images these are, and the ways out of them.
 /* global openpacs */
+import { element, styled } from "./elements.js";
+
 const { styles, words } = openpacs.reading;
 let bar = null;
 
-function make(tag, className) {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
-}
-
 function strip() {
   if (bar) return bar;
-  const sheet = document.createElement("link");
-  Object.assign(sheet, { rel: "stylesheet", href: styles });
-  document.head.append(sheet);
-  bar = make("section", "openpacs-strip");
-  bar.setAttribute("aria-label", words.strip);
-  const who = make("div", "openpacs-identities");
-  who.setAttribute("role", "status");
-  bar.append(who);
+  styled(styles);
+  const who = element("div", { className: "openpacs-identities", role: "status" });
+  bar = element("section", { className: "openpacs-strip", "aria-label": words.strip }, who);
   document.getElementById("root").before(bar);
   return bar;
 }
@@ -27,11 +18,10 @@ function strip() {
 export function button(id, { label, title, run }) {
   const there = document.getElementById(id);
   if (there) return there;
-  const element = make("button", "");
-  Object.assign(element, { id, type: "button", textContent: label, title });
-  element.addEventListener("click", run);
-  strip().append(element);
-  return element;
+  const made = element("button", { id, type: "button", title }, label);
+  made.addEventListener("click", run);
+  strip().append(made);
+  return made;
 }
 
 // The identity lines as the server made them; more than one patient is a warning.
@@ -39,9 +29,7 @@ export function showIdentities(lines) {
   const who = strip().querySelector(".openpacs-identities");
   who.innerHTML = lines.join("");
   if (lines.length > 1) {
-    const warning = make("strong", "openpacs-warning");
-    warning.textContent = words.several;
-    who.prepend(warning);
+    who.prepend(element("strong", { className: "openpacs-warning" }, words.several));
   }
 }
 

@@ -1,7 +1,8 @@
 // Other places for what is on the screen: the 3D workstation, programs on this desk, devices.
 /* global openpacs */
 import { post } from "./asking.js";
-import { element, openDialog } from "./dialogs.js";
+import { openDialog } from "./dialogs.js";
+import { element } from "./elements.js";
 import { button } from "./toolbar.js";
 
 const { workstation, send, launch, launchers, words } = openpacs.threed;

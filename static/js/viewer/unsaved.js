@@ -1,6 +1,7 @@
 // Before the viewer goes to somebody else it asks about measurements that would be lost.
 /* global openpacs */
-import { element, openDialog } from "./dialogs.js";
+import { openDialog } from "./dialogs.js";
+import { element } from "./elements.js";
 import { areOffered, told, unsaved } from "./measurements.js";
 import { askBefore, openDesk, send } from "./reading.js";
 

@@ -1,6 +1,7 @@
 // Window presets of one's own: in the viewer's window menu, after its own, and on its keys.
 /* global openpacs */
-import { element, labelled, openDialog, tell } from "./dialogs.js";
+import { labelled, openDialog, tell } from "./dialogs.js";
+import { element } from "./elements.js";
 import { windowOf } from "./hanging.js";
 import { keep } from "./preferences.js";
 import { button } from "./toolbar.js";

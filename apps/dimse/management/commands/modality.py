@@ -10,14 +10,13 @@ from django.utils import timezone
 from pydicom.dataset import Dataset
 
 from apps.dicom.dates import parse_date
+from apps.dimse.simulated import Exam, phantom_images
 from apps.dimse.simulator import (
-    Exam,
     Modality,
     SimulationFailed,
     describe,
     images_of,
     perform,
-    phantom_images,
     worklist,
 )
 
