@@ -17,17 +17,14 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLSLossless,
-    RLELossless,
 )
 
+from apps.dicom.compressing import COMPRESSED, compress
 from apps.dicom.decoding import decompress
 from apps.dicom.encoding import encoded
 
 MIB = 1 << 20
 MOST_BYTES = 1024 * MIB  # of a data set, in whatever form
-COMPRESSED = frozenset(map(str, (RLELossless, JPEGLSLossless, JPEG2000Lossless)))
 PLAIN = frozenset(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
 UNCOMPRESSED = PLAIN | {str(DeflatedExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
 ENCODABLE = PLAIN | COMPRESSED  # what can be made of an image, without losing a bit of it
@@ -107,7 +104,7 @@ def _convert_pixels(dataset: Dataset, source: str, target: str) -> None:
         decompress(dataset, source)
     if target in COMPRESSED:
         _check_size(dataset)
-        _compress(dataset, target)
+        compress(dataset, target)
     else:
         _choose_pixel_vr(dataset, target)
 
@@ -137,14 +134,6 @@ def _check_size(dataset: Dataset) -> None:
     frames = int(dataset.get("NumberOfFrames") or 1)
     if rows * columns * samples * max(bits, 8) * max(frames, 1) // 8 > MOST_BYTES:
         raise TranscodingError("decoded image too large")
-
-
-def _compress(dataset: Dataset, target: str) -> None:
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.set_original_encoding(False, True, dataset.original_character_set)
-    # GDCM's encoder of RLE ends its process where a frame has an odd number of pixels.
-    plugin = "pylibjpeg" if target == RLELossless else ""
-    dataset.compress(target, encoding_plugin=plugin, generate_instance_uid=False)
 
 
 def _choose_pixel_vr(dataset: Dataset, target: str) -> None:

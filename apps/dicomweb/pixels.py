@@ -13,10 +13,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
+from apps.dicom.compressing import COMPRESSED
 from apps.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE, explicit
 from apps.dicom.part10 import file_meta
 from apps.dicom.single_frames import frame_of, single_frame
-from apps.dicom.transcoding import COMPRESSED, MOST_BYTES, TranscodingError
+from apps.dicom.transcoding import MOST_BYTES, TranscodingError
 from apps.dicom.workshop import Workshop
 from apps.dicomweb.exceptions import NotAcceptableError
 from apps.dicomweb.negotiation import DICOM, STORED

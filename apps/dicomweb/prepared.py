@@ -40,6 +40,17 @@ def one_frame(
     return None
 
 
+def one_instance(study: str, series: str, instance: str) -> Instance | None:
+    """An answerable instance as a whole, with its series and study; None where there is none."""
+    for columns in _instance().rows((study, series, instance)):
+        ends = len(_WHOLE[Instance]), len(_WHOLE[Instance]) + len(_WHOLE[Series])
+        row = Instance.from_db(connection.alias, _WHOLE[Instance], columns[: ends[0]])
+        row.series = Series.from_db(connection.alias, _WHOLE[Series], columns[ends[0] : ends[1]])
+        row.series.study = Study.from_db(connection.alias, _WHOLE[Study], columns[ends[1] :])
+        return row
+    return None
+
+
 def one_series(study: str, series: str) -> Series | None:
     """An answerable series and its study, with what viewing them needs."""
     for columns in _series().rows((study, series)):
@@ -66,13 +77,33 @@ _SERIES = _ordered(Series, ("series_instance_uid", "study_id", "revision", "inst
 _STUDY = _ordered(Study, ("study_instance_uid", "patient_id", "accession_number", "status"))
 
 
-@cache
-def _frame() -> Statement:
-    rows = Instance.objects.answerable().filter(
+_WHOLE: dict[type[models.Model], list[str]] = {
+    model: [one.attname for one in model._meta.concrete_fields]
+    for model in (Instance, Series, Study)
+}
+
+
+def _marked() -> Any:
+    return Instance.objects.answerable().filter(
         series__study__study_instance_uid=marker(0),
         series__series_instance_uid=marker(1),
         sop_instance_uid=marker(2),
     )
+
+
+@cache
+def _instance() -> Statement:
+    columns = [
+        f"{before}{name}"
+        for before, model in (("", Instance), ("series__", Series), ("series__study__", Study))
+        for name in _WHOLE[model]
+    ]
+    return certain(compiled(_marked().order_by().values_list(*columns)[:1], 3))
+
+
+@cache
+def _frame() -> Statement:
+    rows = _marked()
     place = ItemOf("frame_table", Value(marker(3)))
     return certain(compiled(rows.order_by().values_list(*_INSTANCE, place)[:1], 4))
 

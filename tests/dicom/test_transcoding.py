@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -20,17 +21,17 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
-    JPEGLSLossless,
     RLELossless,
 )
 
 from apps.dicom import transcoding
+from apps.dicom.compressing import COMPRESSED
 from apps.dicom.transcoding import TranscodingError, transcode
 from apps.dicom.workshop import Workshop
 from tests.dimse.conftest import ct_image
 
 EXPLICIT, IMPLICIT = str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)
-LOSSLESS = [str(RLELossless), str(JPEGLSLossless), str(JPEG2000Lossless)]
+LOSSLESS = sorted(COMPRESSED)
 
 
 def encoded(dataset: Dataset, *, implicit: bool = False, little: bool = True) -> bytes:
@@ -51,6 +52,13 @@ def image(cells: NDArray[np.uint16]) -> Dataset:
     made.Rows, made.Columns = cells.shape
     made.PixelData = cells.tobytes()
     return made
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    made = Workshop(processes=1)
+    yield made
+    made.close()
 
 
 def ramp() -> NDArray[np.uint16]:
@@ -118,14 +126,12 @@ def test_lossless_compression_and_back_changes_no_pixel(syntax: str) -> None:
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS)
-def test_a_frame_of_an_odd_number_of_pixels_is_compressed(syntax: str) -> None:
+def test_a_frame_of_an_odd_number_of_pixels_is_compressed(workshop: Workshop, syntax: str) -> None:
     original = image(ramp()[:63, :47])
     original.BitsAllocated, original.BitsStored, original.HighBit = 8, 8, 7
     original.PixelData = np.arange(63 * 47, dtype=np.uint32).astype("u1").tobytes() + b"\0"
-    workshop = Workshop(processes=1)
     there = workshop.transcode(encoded(original), EXPLICIT, syntax)
     back = read(workshop.transcode(there, syntax, EXPLICIT), EXPLICIT)
-    workshop.close()
     assert back.PixelData == original.PixelData
 
 

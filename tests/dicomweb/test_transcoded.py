@@ -16,15 +16,18 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
 
 from apps.audit.services import Origin
 from apps.dicom.amending import Change
+from apps.dicom.compressing import compress
 from apps.studies.models import Correction
 from apps.studies.services import correct_study, outgoing_file
 from tests.dicom.objects import ct_image
@@ -38,6 +41,8 @@ COMPRESSED = [
     ("image/jls", JPEGLSLossless),
     ("image/dicom-rle", RLELossless),
     ("image/jp2", JPEG2000Lossless),
+    ("image/jphc", HTJ2KLossless),
+    ("image/jpeg", JPEGLosslessSV1),
 ]
 
 
@@ -51,8 +56,7 @@ def compressed(syntax: str, frames: int = 1) -> Dataset:
     made = image(frames)
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.set_original_encoding(False, True)
-    made.compress(syntax, generate_instance_uid=False)
+    compress(made, syntax)
     return made
 
 
@@ -185,8 +189,11 @@ def samples_jpeg(keep: Keep) -> tuple[Any, bytes]:
         ("application/octet-stream", "application/octet-stream"),
         ('image/jp2; transfer-syntax="1.2.840.10008.1.2.4.90"', "image/jp2"),
         ("text/html, image/dicom-rle;q=0.2, */*;q=0.1", "image/dicom-rle"),
-        ("image/jpeg", 406),
-        ("image/jphc", 406),
+        ("image/jpeg", "image/jpeg"),
+        ("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", 406),
+        ("image/jphc", "image/jphc"),
+        ("image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202", "image/jphc"),
+        ("image/jphc; transfer-syntax=1.2.840.10008.1.2.4.203", 406),
         ("image/jp2; transfer-syntax=1.2.840.10008.1.2.4.80", 406),
         ("application/dicom+json", 406),
         ("image/jls;q=0", 406),

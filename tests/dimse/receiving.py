@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -124,6 +125,14 @@ def as_file(dataset: Dataset) -> bytes:
     raw = BytesIO()
     dcmwrite(raw, dataset, enforce_file_format=True)
     return raw.getvalue()
+
+
+def ramp() -> Dataset:
+    """An image that has something to compress, of study 2.25.7."""
+    made = ct_image("2.25.5000")
+    made.Rows = made.Columns = 64
+    made.PixelData = np.arange(64 * 64, dtype="<u2").tobytes()
+    return made
 
 
 def keep_images(count: int, *, series: str = "2.25.8", **fields: str) -> list[str]:

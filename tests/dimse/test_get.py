@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+)
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
@@ -19,7 +26,7 @@ from apps.dimse import offers
 from apps.dimse.listener import Listener
 from apps.worklist.models import Device
 from tests.dimse.conftest import Tool
-from tests.dimse.receiving import CT, keep, keep_images, slowly
+from tests.dimse.receiving import CT, as_file, keep, keep_images, ramp, slowly
 from tests.dimse.test_move import counts, identifier
 
 JPEG = "CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm"
@@ -199,6 +206,18 @@ def test_the_listener_survives_a_peer_that_vanishes_while_it_gets(listener: List
     getter.get(StudyInstanceUID="2.25.7")
     again = Getter(listener.port)
     assert counts(again.get(StudyInstanceUID="2.25.7")[-1][0]) == (None, 5, 0, 0)
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2KLosslessRPCL])
+def test_a_peer_that_proposes_only_high_throughput_gets_it(listener: Listener, syntax: UID) -> None:
+    image = ramp()
+    keep(as_file(image))
+    getter = Getter(listener.port, syntax=syntax)
+    assert counts(getter.get(StudyInstanceUID="2.25.7")[-1][0]) == (None, 1, 0, 0)
+    (got,) = getter.got
+    assert (got.SOPInstanceUID, got.file_meta.TransferSyntaxUID) == (image.SOPInstanceUID, syntax)
+    assert got.pixel_array.tobytes() == image.PixelData
 
 
 @pytest.mark.peer

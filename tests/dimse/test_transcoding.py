@@ -11,6 +11,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import (
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -19,12 +21,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from apps.dicom.compressing import COMPRESSED
 from apps.dimse import transcoding
 from apps.dimse.sending import send_instances
 from apps.dimse.suboperations import Unanswered
 from apps.studies.models import Instance
 from tests.dimse.conftest import ct_image
-from tests.dimse.receiving import PLAIN, as_file, keep, keep_images, receiver
+from tests.dimse.receiving import PLAIN, as_file, keep, keep_images, ramp, receiver
 from tests.factories import DeviceFactory
 from tests.servers import free_port
 from tests.waiting import wait_for_port
@@ -93,18 +96,27 @@ def test_plain_images_arrive_implicit_where_nothing_else_is_taken() -> None:
     assert {one.file_meta.TransferSyntaxUID for one in peer.got} == {ImplicitVRLittleEndian}
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("syntax", sorted(COMPRESSED))
 def test_images_are_compressed_for_a_device_that_wants_it(syntax: str) -> None:
-    image = ct_image("2.25.5000")
-    cells = np.arange(64 * 64, dtype="<u2").reshape(64, 64)
-    image.Rows = image.Columns = 64
-    image.PixelData = cells.tobytes()
+    image = ramp()
     keep(as_file(image))
     with receiver(syntaxes=[*PLAIN, syntax]) as peer:
         send_instances(peer.device(preferred_syntax=str(syntax)), Instance.objects.all())
     (got,) = peer.got
     assert got.file_meta.TransferSyntaxUID == syntax
-    assert np.array_equal(got.pixel_array, cells)
+    assert got.pixel_array.tobytes() == image.PixelData
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2KLosslessRPCL, JPEGLosslessSV1])
+def test_a_device_that_takes_nothing_else_is_sent_it(syntax: str) -> None:
+    image = ramp()
+    keep(as_file(image))
+    with receiver(syntaxes=[syntax]) as peer:
+        sent = send_instances(peer.device(accepted_syntaxes=[str(syntax)]), Instance.objects.all())
+    assert sent.failed == []
+    (got,) = peer.got
+    assert (got.SOPInstanceUID, got.file_meta.TransferSyntaxUID) == (image.SOPInstanceUID, syntax)
+    assert got.pixel_array.tobytes() == image.PixelData
 
 
 def test_what_cannot_be_compressed_goes_as_it_is() -> None:
