@@ -86,7 +86,7 @@ def choose_rendered(
 
 
 def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
-    """The representation in `options.media_type`; raises BadRequestError and as `answering_film`."""
+    """In `options.media_type`; raises BadRequestError, and what `answering_film` does."""
     row, kind = target.instance, options.media_type
     form = form_of(row)
     if form == Form.VIDEO:
