@@ -1,7 +1,10 @@
 """The programs of the department, as functions that run until stopped."""
 
+import logging
+import shelve
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +16,8 @@ from granian.log import LogLevels
 from apps.site.services import AlreadySetUp, setup_link
 from openpacs.celery import app
 from openpacs.processes import Part
+
+log = logging.getLogger(__name__)
 
 
 def first_user_link() -> str:
@@ -83,8 +88,23 @@ def run_worker() -> None:
     )
 
 
+def forget_damaged(schedule: Path) -> None:
+    """Delete what beat kept of its last runs where it cannot be read: it begins anew then.
+
+    It is not written in one piece. After a failure of the power the department would not start.
+    """
+    try:
+        with shelve.open(str(schedule)) as kept:  # noqa: S301 - written by beat
+            dict(kept)
+    except Exception:  # noqa: BLE001 - half a pickle raises anything
+        log.warning("The schedule of the last run cannot be read: beginning anew")
+        for path in schedule.parent.glob(f"{schedule.name}*"):
+            path.unlink()
+
+
 def run_beat() -> None:
     schedule = settings.OPENPACS_HOME / "beat-schedule"
+    forget_damaged(schedule)
     app.start(["-q", "beat", "--loglevel", "INFO", "--schedule", str(schedule), "--pidfile="])
 
 

@@ -8,8 +8,7 @@ import struct
 from collections.abc import Callable
 
 import numpy as np
-from imagecodecs._htj2k import htj2k_encode
-from imagecodecs._jpeg8 import JPEG8, jpeg8_encode
+from imagecodecs import JPEG8, htj2k_encode, jpeg8_encode
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate

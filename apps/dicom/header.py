@@ -150,6 +150,14 @@ def read_header(buffer: Whole) -> Header:
         return _read_with_pydicom(buffer, cut_off=isinstance(error, CutOffError))
 
 
+def source_of(front: bytes) -> str:
+    """The AE title a file says it came from, of its first bytes; empty where they do not tell."""
+    try:
+        return _read_meta(front).source
+    except (UnreadableError, WalkError, struct.error):
+        return ""
+
+
 def explicit(transfer_syntax_uid: str) -> bool:
     """Is a `Header.data` of this transfer syntax in explicit VR (always little endian)?"""
     return transfer_syntax_uid != IMPLICIT_LITTLE

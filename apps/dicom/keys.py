@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -19,6 +19,9 @@ _WITHOUT_WILDCARDS = frozenset(
     | {"SL", "SS", "SV", "TM", "UI", "UL", "UN", "US", "UV"}
 )
 _RANGED = frozenset({"DA", "TM", "DT"})
+# PS3.4 C.2.2.2.8: several values of these may be asked for together.
+_MULTIPLE = frozenset({"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"})
+NO_VALUE = '""'  # PS3.4 C.2.2.2.7: two quotation marks ask for what has no value
 
 
 class BadKeyError(ValueError):
@@ -26,13 +29,15 @@ class BadKeyError(ValueError):
 
 
 class Matching(StrEnum):
-    """How a key is to be compared (PS3.4 C.2.2.2.1 to C.2.2.2.6)."""
+    """How a key is to be compared (PS3.4 C.2.2.2.1 to C.2.2.2.8)."""
 
     UNIVERSAL = "universal"
     SINGLE = "single value"
     LIST = "list"
     WILDCARD = "wildcard"
     RANGE = "range"
+    EMPTY = "empty value"
+    MULTIPLE = "multiple value"
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,18 @@ class Terms:
     """How keys are compared, where both sides agreed on more than the usual (PS3.4 C.5).
 
     `combined`: a date and its time are one moment. `zone`: that of the dates and times asked
-    for and answered, None for the site's own.
+    for and answered, None for the site's own. `empty`: `""` asks for what has no value.
+    `multiple`: of an attribute with several values, all that are asked for have to be there.
     """
 
     fuzzy: bool = False
     combined: bool = False
     zone: tzinfo | None = None
+    empty: bool = False
+    multiple: bool = False
+
+
+USUAL = Terms()
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,9 @@ def parse_keys(identifier: Dataset) -> list[Key]:
     return list(_walk(identifier, ()))
 
 
-def make_key(path: Sequence[str], values: Sequence[str], *, vr: str = "") -> Key:
+def make_key(
+    path: Sequence[str], values: Sequence[str], *, vr: str = "", terms: Terms = USUAL
+) -> Key:
     """A key from text values, `*` and empty meaning universal; raises BadKeyError."""
     vr = vr or keyword_vr(path[-1])
     kept = tuple(value.strip(" \0") for value in values if value.strip(" \0"))
@@ -86,6 +99,12 @@ def make_key(path: Sequence[str], values: Sequence[str], *, vr: str = "") -> Key
         raise BadKeyError(f"{'.'.join(path)}: too long")
     if any("\0" in value for value in kept):
         raise BadKeyError(f"{'.'.join(path)}: NUL within a value")
+    if terms.empty and kept == (NO_VALUE,):
+        return Key(tuple(path), vr, Matching.EMPTY, kept)
+    if terms.multiple and len(kept) > 1 and vr in _MULTIPLE and _has_several(path[-1]):
+        if any("*" in value or "?" in value for value in kept):
+            raise BadKeyError(f"{'.'.join(path)}: no wildcards where all values have to be there")
+        return Key(tuple(path), vr, Matching.MULTIPLE, kept)
     return Key(tuple(path), vr, *_kind(vr, kept))
 
 
@@ -94,6 +113,12 @@ def keyword_vr(keyword: str) -> str:
     tag = tag_for_keyword(keyword)
     # `US or SS` and the like: the first will do for matching.
     return dictionary_VR(tag).split(" ")[0] if tag is not None else "UN"
+
+
+def _has_several(keyword: str) -> bool:
+    """May an attribute have more than one value? Of those without a keyword nobody knows."""
+    tag = tag_for_keyword(keyword)
+    return tag is None or dictionary_VM(tag) != "1"
 
 
 def collapse(pattern: str) -> str:

@@ -78,9 +78,24 @@ def _fits(keys: Sequence[tuple[tuple[str, ...], Key]], found: JsonDataset) -> bo
 
 
 def _value_fits(key: Key, element: dict[str, Any]) -> bool:
+    if key.matching is Matching.EMPTY:
+        return _is_empty(element)
     vr = element.get("vr", key.vr)
     texts = [value_text(one).strip() for one in element.get("Value", [])]
-    return any(_text_fits(vr, key, value, text) for value in key.values for text in texts)
+    found = (any(_text_fits(vr, key, value, text) for text in texts) for value in key.values)
+    return all(found) if key.matching is Matching.MULTIPLE else any(found)
+
+
+def _is_empty(element: dict[str, Any]) -> bool:
+    """Absent, of no length, or without an item (PS3.4 C.2.2.2.7)."""
+    if "BulkDataURI" in element or "InlineBinary" in element:
+        return False
+    values = element.get("Value", [])
+    return not values or (element.get("vr") != "SQ" and not any(map(_said, values)))
+
+
+def _said(value: Any) -> bool:
+    return value not in (None, "", {})
 
 
 def _text_fits(vr: str, key: Key, value: str, text: str) -> bool:

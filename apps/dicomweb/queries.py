@@ -17,7 +17,10 @@ from apps.studies.datasets import PATIENT_COUNTS, Level, below
 MAX_LIMIT = 1000
 MAX_DEPTH = 8
 SEARCHED = frozenset([*STUDY_KEYS, *SERIES_KEYS, *INSTANCE_KEYS])
-PARAMETERS = ("limit", "offset", "fuzzymatching", "includefield", "accept")
+PARAMETERS = (
+    *("limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching"),
+    *("includefield", "accept"),
+)
 # What answers say about themselves or count: never asked for.
 _SAID = frozenset({0x00080005, 0x00080052, 0x00080054, 0x00080056, 0x00081190, *PATIENT_COUNTS})
 # Values of these are lists when written with commas; names may hold commas.
@@ -59,7 +62,12 @@ class Asked:
 
 def parse_query(address: QueryDict, level: Level, **fixed: str) -> Query:
     """Keys of the address and of the path (`fixed`); raises BadRequestError, BadKeyError."""
-    asked = _asked(address)
+    terms = Terms(
+        fuzzy=_flag(address, "fuzzymatching"),
+        empty=_flag(address, "emptyvaluematching"),
+        multiple=_flag(address, "multiplevaluematching"),
+    )
+    asked = _asked(address, terms)
     _check(asked, level, fixed)
     included = [name for value in address.getlist("includefield") for name in value.split(",")]
     fields = [_included(name) for name in included if name and name.lower() != "all"]
@@ -72,7 +80,7 @@ def parse_query(address: QueryDict, level: Level, **fixed: str) -> Query:
         everything=any(name.lower() == "all" for name in included),
         limit=min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
         offset=_count(address, "offset", 0),
-        terms=Terms(fuzzy=_flag(address, "fuzzymatching")),
+        terms=terms,
     )
 
 
@@ -97,7 +105,7 @@ def wanted_of(paths: Iterable[Path]) -> list[Wanted]:
     ]
 
 
-def _asked(address: QueryDict) -> list[Asked]:
+def _asked(address: QueryDict, terms: Terms) -> list[Asked]:
     """Every matching key; raises BadRequestError that names all unknown ones."""
     found: dict[Path, tuple[str, list[str]]] = {}
     unknown: list[str] = []
@@ -111,12 +119,12 @@ def _asked(address: QueryDict) -> list[Asked]:
             found.setdefault(path, (name, []))[1].extend(_values(path, values))
     if unknown:
         raise BadRequestError(f"Unknown or not searchable: {', '.join(sorted(unknown))}")
-    return [Asked(name, path, _key(path, values)) for path, (name, values) in found.items()]
+    return [Asked(name, path, _key(path, values, terms)) for path, (name, values) in found.items()]
 
 
-def _key(path: Path, values: list[str]) -> Key:
-    key = make_key([_name(tag) for tag in path], values, vr=_vr(path[-1]))
-    if key.vr == "SQ" and key.matching is not Matching.UNIVERSAL:
+def _key(path: Path, values: list[str], terms: Terms) -> Key:
+    key = make_key([_name(tag) for tag in path], values, vr=_vr(path[-1]), terms=terms)
+    if key.vr == "SQ" and key.matching not in (Matching.UNIVERSAL, Matching.EMPTY):
         raise BadRequestError(f"{key.name}: a sequence; name an attribute of it after a dot")
     return key
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from apps.dicom.rendering.options import GIF, JPEG, PNG, RenderOptions
 from apps.dicom.rendering.pages import STYLE
 from apps.dicomweb.bulk import bulk_part
-from apps.dicomweb.exceptions import NotAcceptableError
+from apps.dicomweb.exceptions import BadRequestError, NotAcceptableError
 from apps.dicomweb.negotiation import Choice, accepted
 from apps.dicomweb.parts import Part, held_part, stored_part
 from apps.reports.documents import document_pdf, state_page
@@ -86,7 +86,7 @@ def choose_rendered(
 
 
 def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
-    """The representation in `options.media_type`; raises as `answering_film`."""
+    """In `options.media_type`; raises BadRequestError, and what `answering_film` does."""
     row, kind = target.instance, options.media_type
     form = form_of(row)
     if form == Form.VIDEO:
@@ -96,11 +96,19 @@ def rendered_parts(target: Target, options: RenderOptions) -> list[Part]:
         return [replace(part, content_type=PDF, location="")]
     if form in _DOCUMENTS:
         return [_document_part(row, form, options)]
+    _check_region(row, options)
     if kind == MP4 or (kind == GIF and len(target.as_film) > 1):
         made = answering_film(row, frames=target.as_film, options=options)
         return [held_part(made, kind)]
     pictures = (rendering.render(row, frame=one, options=options) for one in target.as_pictures)
     return [held_part(data, kind) for kind, data in pictures]
+
+
+def _check_region(row: Instance, options: RenderOptions) -> None:
+    if options.viewport and not options.viewport.region(row.columns or 0, row.rows or 0):
+        raise BadRequestError(
+            f"viewport: the region lies outside the image of {row.columns} by {row.rows} pixels"
+        )
 
 
 def _document_part(row: Instance, form: Form, options: RenderOptions) -> Part:

@@ -1,6 +1,6 @@
 """What a UPS-RS address asks for: keys, also within sequences, and what to answer (PS3.18 11.9)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.http import QueryDict
@@ -14,7 +14,14 @@ from apps.workitems.attributes import RETURNED
 
 MAX_LIMIT = 1000
 MAX_OFFSET = 1_000_000
-_OWN = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "charset"})
+# Ways of matching that these searches do not have (PS3.18 8.3.4.5 and 8.3.4.6).
+_WITHOUT = {
+    "emptyvaluematching": "Empty Value Matching",
+    "multiplevaluematching": "Multiple Value Matching",
+}
+_OWN = frozenset(
+    {"limit", "offset", "fuzzymatching", "includefield", "accept", "charset", *_WITHOUT}
+)
 _LISTED = frozenset({"UI", "CS"})  # values of these are lists when written with commas
 
 
@@ -27,6 +34,7 @@ class WorkitemQuery:
     offset: int
     fuzzy: bool
     fields: frozenset[str]  # tags; empty: all there are
+    without: Mapping[str, str]  # parameters that are set and not supported, and what they mean
 
     def answer(self, dataset: JsonDataset) -> JsonDataset:
         if not self.fields:
@@ -43,8 +51,9 @@ def parse_search(address: QueryDict) -> WorkitemQuery:
         keys,
         min(_count(address, "limit", MAX_LIMIT), MAX_LIMIT),
         min(_count(address, "offset", 0), MAX_OFFSET),
-        address.get("fuzzymatching", "").lower() == "true",
+        _is_true(address, "fuzzymatching"),
         _fields(keys, included),
+        {name: kind for name, kind in _WITHOUT.items() if _is_true(address, name)},
     )
 
 
@@ -116,6 +125,10 @@ def _fields(keys: list[Key], included: list[str]) -> frozenset[str]:
         raise BadRequestError(f"includefield: no such attribute: {', '.join(wrong)}")
     outer = [path[0] for path in paths.values()] + [key.path[0] for key in keys]
     return RETURNED | {tag_of(keyword) for keyword in outer}
+
+
+def _is_true(address: QueryDict, name: str) -> bool:
+    return address.get(name, "").lower() == "true"
 
 
 def _count(address: QueryDict, name: str, default: int) -> int:

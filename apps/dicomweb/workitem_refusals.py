@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from apps.dicomweb.views.lookup import root
+from apps.dicomweb.telling import warn
 from apps.workitems import services
 from apps.workitems.services import WorkitemRefused
 
@@ -44,8 +44,3 @@ def refusals_told(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRe
             return response
 
     return wrapped
-
-
-def warn(request: HttpRequest, response: HttpResponse, text: str) -> None:
-    """A Warning header as UPS-RS words it: `299 <service>: text`."""
-    response["Warning"] = f"299 {request.build_absolute_uri(root())}: {text}"

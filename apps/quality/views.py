@@ -16,11 +16,13 @@ from apps.quality.forms import CorrectionForm, ReasonForm
 from apps.studies.models import Conflict, Correction, Study
 from apps.studies.services import (
     NotStorableError,
+    QueuedFile,
     SettledAlreadyError,
     UndoneAlreadyError,
     compared,
     correct_by_hand,
     drop_newcomer,
+    queued_file,
     store_newcomer,
     undo_correction,
     unmatch_study,
@@ -110,12 +112,12 @@ def unmatch(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("studies:detail", pk)
 
 
-def _failed(request: HttpRequest) -> list[tuple[str, str]]:
-    """Names and reasons of files that could not be stored, for those who may see them."""
+def _failed(request: HttpRequest) -> list[QueuedFile]:
+    """Files that could not be stored, the latest first, for those who may see them."""
     if not can(request.user, Action.VIEW, Noun.INGEST):
         return []
-    spool = default_spool()
-    return [(path.name, spool.reason(path)) for path in spool.failed()[-LISTED:][::-1]]
+    latest = default_spool().failed()[-LISTED:][::-1]
+    return [found for path in latest if (found := queued_file(path))]
 
 
 def _decide(request: HttpRequest, verb: Callable[..., None], found: Conflict, reason: str) -> None:

@@ -1,8 +1,5 @@
 """The archive in the back office: the index to look at, the ingest queue to act on."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -27,7 +24,13 @@ from apps.studies.models import (
     SpoolFile,
     Study,
 )
-from apps.studies.services import NotFailedError, discard_file, forget_rules, retry_file
+from apps.studies.services import (
+    NotFailedError,
+    discard_file,
+    forget_rules,
+    queued_file,
+    retry_file,
+)
 from apps.studies.spool import default_spool
 from apps.studies.tasks import nudge
 
@@ -131,16 +134,6 @@ class ConflictAdmin(PolicyAdmin[Conflict]):
     show_full_result_count = False
 
 
-@dataclass(frozen=True)
-class Queued:
-    """A line of the ingest queue."""
-
-    name: str
-    size: int
-    since: datetime
-    reason: str
-
-
 @admin.register(SpoolFile)
 class IngestQueueAdmin(PolicyAdmin[SpoolFile]):
     """Waiting and failed files. Failed ones can be tried again or discarded."""
@@ -169,8 +162,8 @@ class IngestQueueAdmin(PolicyAdmin[SpoolFile]):
             **self.admin_site.each_context(request),
             "title": _("Ingest queue"),
             "opts": self.model._meta,
-            "waiting": [line for path in waiting[:LISTED] if (line := _line(path))],
-            "failed": [line for path in failed[-LISTED:][::-1] if (line := _line(path))],
+            "waiting": [line for path in waiting[:LISTED] if (line := queued_file(path))],
+            "failed": [line for path in failed[-LISTED:][::-1] if (line := queued_file(path))],
             "waiting_count": len(waiting),
             "failed_count": len(failed),
             "may_retry": self.may(request, Action.CHANGE),
@@ -192,13 +185,3 @@ class IngestQueueAdmin(PolicyAdmin[SpoolFile]):
         except NotFailedError as error:
             messages.warning(request, str(error))
         return redirect("admin:studies_spoolfile_changelist")
-
-
-def _line(path: Path) -> Queued | None:
-    """None for a file that was taken while the list was made."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    since = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Queued(path.name, status.st_size, since, default_spool().reason(path))

@@ -11,14 +11,13 @@ from django.utils import timezone
 
 from apps.dicom import lookups
 from apps.dicom.dates import Range, format_date, parse_date_range, parse_time_range
-from apps.dicom.keys import BadKeyError, Key, Matching, Terms
+from apps.dicom.keys import USUAL, BadKeyError, Key, Matching, Terms
 from apps.dicom.matching import name_fits, name_fits_fuzzily
 
 if TYPE_CHECKING:
     from apps.studies.models import Study
 
 Condition = Callable[[str, Key], Q]
-USUAL = Terms()
 
 
 def _name(column: str, key: Key) -> Q:
@@ -55,10 +54,23 @@ def _within(column: str, key: Key, until: Callable[[date], Q]) -> Q:
 
 
 def _modalities(column: str, key: Key) -> Q:
+    every = key.matching is Matching.MULTIPLE
     condition = Q()
     for value in key.values:
-        condition |= Q(**{f"{column}__wildcard": f"*\\{value}\\*"})
+        one = Q(**{f"{column}__wildcard": f"*\\{value}\\*"})
+        condition = condition & one if every else condition | one
     return condition
+
+
+def _frames(column: str, key: Key) -> Q:
+    """The number of frames; an object without pixels is answered without one."""
+    if key.matching is Matching.EMPTY:
+        return ~_has_pixels(column)
+    return _has_pixels(column) & lookups.integer_condition(column, key)
+
+
+def _has_pixels(column: str) -> Q:
+    return Q(**{f"{column.removesuffix('frames')}rows__gt": 0})
 
 
 def _referrer(column: str, key: Key) -> Q:
@@ -107,12 +119,16 @@ INSTANCE_KEYS: Mapping[str, tuple[str, Condition]] = {
     "Rows": ("rows", lookups.integer_condition),
     "Columns": ("columns", lookups.integer_condition),
     "BitsAllocated": ("bits_allocated", lookups.integer_condition),
-    "NumberOfFrames": ("frames", lookups.integer_condition),
+    "NumberOfFrames": ("frames", _frames),
 }
 
 
 # A date and its time, which may be agreed to be one moment (PS3.4 C.2.2.2.5.1).
 _MOMENTS = (("StudyDate", "StudyTime"), ("SeriesDate", "SeriesTime"))
+
+
+# Columns that are null where the object has no value; texts are empty there.
+_NULLABLE = frozenset({lookups.date_condition, lookups.time_condition, lookups.integer_condition})
 
 
 def condition_of(
@@ -136,15 +152,25 @@ def condition_of(
         if name not in known:
             continue
         column, compare = known[name]
-        if terms.fuzzy and compare is _name:
+        if key.matching is Matching.EMPTY and compare is not _frames:
+            condition &= _empty(prefix + column, compare)
+        elif terms.fuzzy and compare is _name:
             condition &= lookups.fuzzy_name_condition(prefix + column, key)
         else:
             condition &= compare(prefix + column, key)
     return condition
 
 
+def _empty(column: str, compare: Condition) -> Q:
+    """No value (PS3.4 C.2.2.2.7)."""
+    if compare in _NULLABLE:
+        return Q(**{f"{column}__isnull": True})
+    return Q(**{column: ""})
+
+
 def _is_moment(asked: Mapping[str, Key], day: str, clock: str, terms: Terms) -> bool:
-    if any(len(asked[name].values) > 1 for name in (day, clock) if name in asked):
+    keys = [asked[name] for name in (day, clock) if name in asked]
+    if any(len(key.values) > 1 or key.matching is Matching.EMPTY for key in keys):
         return False
     # In another time zone a day begins at another time of ours, whatever was agreed.
     return terms.zone is not None or (terms.combined and clock in asked)
@@ -174,6 +200,9 @@ def _site_time(moment: datetime | None, terms: Terms) -> datetime | None:
         return moment
 
 
+_UNSPELLED = (Matching.UNIVERSAL, Matching.EMPTY)
+
+
 def spelled(
     keys: Iterable[Key], studies: models.QuerySet["Study"], terms: Terms = USUAL
 ) -> list[Key]:
@@ -184,7 +213,7 @@ def spelled(
     made = list(keys)
     fits = name_fits_fuzzily if terms.fuzzy else name_fits
     for number, key in enumerate(made):
-        if key.name == "ReferringPhysicianName" and key.matching is not Matching.UNIVERSAL:
+        if key.name == "ReferringPhysicianName" and key.matching not in _UNSPELLED:
             names = studies.order_by().values_list("referring_physician", flat=True).distinct()
             fitting = [
                 name for name in names if name and any(fits(one, name) for one in key.values)

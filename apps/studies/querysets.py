@@ -10,14 +10,13 @@ from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Sum, Va
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.dicom.keys import Key, Terms
+from apps.dicom.keys import USUAL, Key, Matching, Terms
 from apps.dicom.names import search_form
 from apps.dicom.uids import valid_uid
 from apps.studies.conditions import (
     INSTANCE_KEYS,
     SERIES_KEYS,
     STUDY_KEYS,
-    USUAL,
     condition_of,
     spelled,
 )
@@ -84,7 +83,9 @@ class StudyQuerySet(models.QuerySet["Study"]):
         keys = spelled(keys, self.model._default_manager.all(), terms)
         # What modalities its series have, the study says sooner than they do.
         sooner = [
-            replace(key, path=("ModalitiesInStudy",)) for key in keys if key.name == "Modality"
+            replace(key, path=("ModalitiesInStudy",))
+            for key in keys
+            if key.name == "Modality" and key.matching is not Matching.EMPTY
         ]
         rows = self.filter(
             condition_of(keys, STUDY_KEYS, terms=terms), condition_of(sooner, STUDY_KEYS)

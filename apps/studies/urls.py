@@ -36,6 +36,7 @@ urlpatterns = [
     path("instance/<int:pk>/tags/", reads(instances.tags), name="tags"),
     path("instance/<int:pk>/file/", takes(instances.file), name="file"),
     path("<int:pk>/", reads(detail.detail), name="detail"),
+    path("<int:pk>/series/", reads(detail.series), name="series"),
     path("<int:pk>/expanded/", reads(expanding.expanded), name="expanded"),
     path("<int:pk>/patient/", reads(expanding.patient), name="patient"),
     path("<int:pk>/match/", changes(detail.match), name="match"),

@@ -64,7 +64,7 @@ def test_who_asks_again_gets_the_film_that_was_made(
     assert made == ["video/mp4", "image/gif", "video/mp4", "video/mp4"]
 
 
-@pytest.mark.parametrize("limit", ["MOST_FRAMES", "MOST_PIXELS"])
+@pytest.mark.parametrize("limit", ["MOST_FRAMES", "MOST_PIXELS", "MOST_BYTES"])
 def test_a_long_film_is_refused_and_the_way_is_named(
     radiologist: Client,
     image: Instance,

@@ -205,7 +205,7 @@ def test_what_cannot_be_put_together_is_refused_with_its_reason(
     (failed,) = answer.json()["00081198"]["Value"]
     assert failed["00081197"]["Value"] == [reason]
     if what["0020000D"].get("Value"):  # else it is the file that has no name
-        assert answer["Warning"].startswith("299 openpacs: ")
+        assert answer["Warning"].startswith("299 http://testserver/dicom-web: ")
     assert failed["00081155"]["Value"] == what["00080018"]["Value"]
     assert not Instance.objects.exists()
     assert not list(spool.staged.iterdir())
@@ -216,7 +216,8 @@ def test_the_reason_is_told_in_one_line_whatever_the_sender_says(technologist: C
     bulk = ("Content-Type: image/\nSet-Cookie: é|Content-Location: here", b"x")
     answer = as_json(technologist, what, bulk)
     assert answer.status_code == 409
-    assert answer["Warning"] == "299 openpacs: no pixel data are image/ set-cookie: ?"
+    said = "no pixel data are image/ set-cookie: ?"
+    assert answer["Warning"] == f"299 http://testserver/dicom-web: {said}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from apps.audit.services import Origin
 from apps.studies.models import CoercionRule, Conflict, Correction, Instance, Study
@@ -75,11 +77,19 @@ def test_the_inbox_lists_all_that_waits(
     make_study(patient_identifier="P77")
     make_study(make_order(), patient_identifier="P88")
     spool.fail(spool.write([b"no DICOM"]), "DICM mark is missing")
+    spool.fail(spool.write([part10(ct_image(), source="CT9")[:900]]), "cut off")
     with django_assert_max_num_queries(12):
         page = keeper.get(reverse("quality:inbox")).text
-    for words in (conflict.sop_instance_uid, "The sex differs", "P77", "DICM mark is missing"):
+    for words in (
+        conflict.sop_instance_uid,
+        "The sex differs",
+        "P77",
+        "DICM mark is missing",
+        "CT9",
+    ):
         assert words in page
     assert "P88" not in page
+    assert page.count(date_format(timezone.localtime(), "SHORT_DATE_FORMAT")) >= 2
 
 
 def test_an_empty_inbox_says_so(keeper: Client) -> None:

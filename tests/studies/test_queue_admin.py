@@ -23,7 +23,7 @@ def queue() -> str:
 
 @pytest.fixture
 def failed(spool: Spool) -> str:
-    return spool.fail(spool.write([part10(ct_image())]), "the disk was on fire").name
+    return spool.fail(spool.write([part10(ct_image(), source="CT9")]), "the disk was on fire").name
 
 
 def test_waiting_and_failed_files_are_listed_with_their_reason(
@@ -33,6 +33,7 @@ def test_waiting_and_failed_files_are_listed_with_their_reason(
     page = as_role("pacs-administrator").get(queue).content.decode()
     assert failed in page
     assert "the disk was on fire" in page
+    assert "CT9" in page
     assert waiting.name in page
 
 

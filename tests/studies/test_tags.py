@@ -178,3 +178,17 @@ def test_who_sees_tags_and_who_takes_files(
     instance, client = store(ct_image()), as_role(role)
     assert client.get(reverse("studies:tags", args=[instance.pk])).status_code == sees
     assert client.get(reverse("studies:file", args=[instance.pk])).status_code == takes
+
+
+def test_a_header_that_is_nested_without_end_has_a_page(
+    store: Callable[[Dataset], Instance], as_role: As
+) -> None:
+    """A template is drawn within a template for every level of items."""
+    inner = code("bottom")
+    for _ in range(100):
+        outer = code("level")
+        outer.ContentSequence = Sequence([inner])
+        inner = outer
+    instance = store(ct_image(ContentSequence=Sequence([inner])))
+    assert header_tree(instance).shortened
+    assert "1 more item" in tags_page(as_role("radiologist"), instance, whole="1")

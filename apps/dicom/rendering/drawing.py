@@ -55,13 +55,10 @@ def _region(
     viewport: Viewport, columns: int, rows: int
 ) -> tuple[tuple[float, float, float, float], bool, bool]:
     """Edges of the region within the image, and whether it is mirrored, upside down."""
-    width = viewport.region_width if viewport.region_width is not None else columns - viewport.x
-    height = viewport.region_height if viewport.region_height is not None else rows - viewport.y
-    left, top = max(viewport.x, 0.0), max(viewport.y, 0.0)
-    right, bottom = min(viewport.x + abs(width), columns), min(viewport.y + abs(height), rows)
-    if right - left < 1 or bottom - top < 1:
+    box = viewport.region(columns, rows)
+    if box is None:
         raise RenderingError("the viewport's region lies outside the image")
-    return (left, top, right, bottom), width < 0, height < 0
+    return box, (viewport.region_width or 0) < 0, (viewport.region_height or 0) < 0
 
 
 def _size(

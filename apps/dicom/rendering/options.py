@@ -38,6 +38,14 @@ class Viewport:
     region_width: float | None = None
     region_height: float | None = None
 
+    def region(self, columns: int, rows: int) -> tuple[float, float, float, float] | None:
+        """Left, top, right and bottom edge of the region within an image; None: outside of it."""
+        width = columns - self.x if self.region_width is None else abs(self.region_width)
+        height = rows - self.y if self.region_height is None else abs(self.region_height)
+        left, top = max(self.x, 0.0), max(self.y, 0.0)
+        right, bottom = min(self.x + width, columns), min(self.y + height, rows)
+        return (left, top, right, bottom) if right - left >= 1 and bottom - top >= 1 else None
+
 
 @dataclass(frozen=True)
 class RenderOptions:

@@ -138,7 +138,7 @@ def _every_part(rows: "QuerySet[Instance]", options: RenderOptions) -> Iterator[
         )
         try:
             made = _parts_of(Target(row), options)
-        except (NotRenderableError, TooMuchAsked) as error:
+        except (BadRequestError, NotRenderableError, TooMuchAsked) as error:
             log.warning("Left out of a rendered answer: %s (%s)", row.sop_instance_uid, error)
             continue
         location = f"{instance_address(address, *uids)}/rendered"

@@ -14,6 +14,7 @@ from apps.dicomweb.answers import Answers, indexed_tags, instance_address, store
 from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
 from apps.dicomweb.methods import Description, described
 from apps.dicomweb.queries import PARAMETERS, SEARCHED, Query, parse_query
+from apps.dicomweb.telling import warn
 from apps.dicomweb.views.lookup import find_series, find_study, note_named, root
 from apps.studies.datasets import Level
 from apps.studies.models import Instance, Study
@@ -24,7 +25,7 @@ from apps.studies.services.querying import note_query
 # How long one search may keep the database, and headers be looked through for it.
 SECONDS = 5
 # PS3.18 8.3.4.4 gives the words.
-MORE = '299 openpacs "There are additional results that can be requested"'
+MORE = "There are additional results that can be requested"
 
 SEARCH = Description((*PARAMETERS, *sorted(SEARCHED)), MEDIA_TYPES)
 
@@ -67,7 +68,7 @@ def _search(
     answers = Answers(query, search.shown, address)
     response = write([answers.make(*one) for one in rows[: query.limit]])
     if len(rows) > query.limit:
-        response["Warning"] = MORE
+        warn(request, response, MORE)
     patch_vary_headers(response, ["Accept"])
     return response
 

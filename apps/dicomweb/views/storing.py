@@ -13,6 +13,7 @@ from apps.dicomweb.answers import instance_address, study_address
 from apps.dicomweb.bringing import Brought, bring
 from apps.dicomweb.exceptions import UnsupportedMediaError
 from apps.dicomweb.negotiation import XML, choose_model
+from apps.dicomweb.telling import warn
 from apps.dicomweb.uploads import UploadedParts
 from apps.dicomweb.views.lookup import root
 from apps.studies.models import Instance
@@ -67,15 +68,12 @@ def store(request: HttpRequest, study: str = "") -> HttpResponse:
     content = native_xml(body) if model == XML else orjson.dumps(body)
     response = HttpResponse(content, status=_status(results), content_type=model)
     if words := sorted({one.words for one in results if one.words}):
-        response["Warning"] = _warning(words)
+        warn(request, response, _told(words))
     return response
 
 
-def _warning(words: list[str]) -> str:
-    """A header of one line, although senders have a say in the words."""
-    told = [*words[:MOST_WORDS], *(["and more"] if len(words) > MOST_WORDS else [])]
-    line = " ".join("; ".join(told).split())
-    return f"299 openpacs: {line.encode('ascii', 'replace').decode()}"
+def _told(words: list[str]) -> str:
+    return "; ".join([*words[:MOST_WORDS], *(["and more"] if len(words) > MOST_WORDS else [])])
 
 
 def _stored(paths: list[Any], request: HttpRequest, demands: Demands) -> list[Stored]:

@@ -15,9 +15,9 @@ from apps.dicom.uids import valid_uid
 from apps.dicomweb.exceptions import BadRequestError
 from apps.dicomweb.formats import MEDIA_TYPES, chosen_format
 from apps.dicomweb.methods import Description, described
+from apps.dicomweb.telling import NOT_SUPPORTED, warn
 from apps.dicomweb.workitem_bodies import read_dataset
 from apps.dicomweb.workitem_queries import parse_search
-from apps.dicomweb.workitem_refusals import warn
 from apps.patients.services import note_viewing
 from apps.workitems import services
 from apps.workitems.attributes import STATE, TRANSACTION, text_of
@@ -46,10 +46,11 @@ def search(request: HttpRequest) -> HttpResponseBase:
             query.offset : query.offset + query.limit + 1
         ]
     )
-    if not page:
-        return bare(204)
-    response = write([query.answer(one) for one in page[: query.limit]])
-    response.status_code = 206 if len(page) > query.limit else 200
+    response = write([query.answer(one) for one in page[: query.limit]]) if page else bare(204)
+    if len(page) > query.limit:
+        response.status_code = 206
+    for name, kind in query.without.items():
+        warn(request, response, NOT_SUPPORTED.format(name, kind))
     return response
 
 

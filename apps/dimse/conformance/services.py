@@ -149,7 +149,7 @@ def _storage() -> Section:
                 "data, cannot be read, or has a Study or Series Instance UID that is none, is kept "
                 "for a person to decide and not found by queries; a storage commitment request "
                 "for it fails. An object without Study or Series Instance UID is listed under one "
-                "that is made from its own UID, and leaves as it came."
+                "that is made from its own UID, and leaves with it."
             ),
         ),
     )

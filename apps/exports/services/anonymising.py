@@ -4,6 +4,7 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
@@ -20,11 +21,12 @@ from apps.exports.members import Member
 from apps.exports.models import Export, HeldObject, Profile, Pseudonym
 from apps.exports.services.gathering import Placed, placed
 from apps.exports.services.packing import FILE_SET, closing_members, list_object
+from apps.exports.services.splitting import Split, split
 from apps.studies.models import Instance, Study
 from apps.studies.services.outgoing import corrected_header, outgoing
 
 log = logging.getLogger(__name__)
-MOST_BYTES = 1 << 30  # an object is made nameless as a whole
+MOST_HELD = 1 << 28  # bytes of what is worked on: all but pixels that are passed on as they are
 _MADE_PLAIN = frozenset({EXPLICIT_BIG, DEFLATED_LITTLE})
 _workshop = Workshop(processes=1)
 
@@ -50,6 +52,15 @@ class Outcome:
             )
             for (number, issuer), code in self.codes.items()
         ]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is made nameless, and the pixels that are sent behind it."""
+
+    dataset: Dataset
+    syntax: str
+    pixels: Split | None
 
 
 def deidentifier(profile: Profile) -> Deidentifier:
@@ -111,30 +122,59 @@ def _nameless(
 ) -> Member:
     row = one.row
     try:
-        dataset, syntax = _read(row, plain=bool(held and held.regions))
-        if held and held.regions:
-            blank(dataset, held.regions)
+        found = _read(row, held.regions if held else [])
+        dataset = found.dataset
         maker.apply(dataset, patient=patient_key(row.series.study), looked_at=held is not None)
-        body = encoded(dataset, implicit_vr=not explicit(syntax))
+        if found.pixels:
+            dataset.pop("PixelData", None)
+        body = encoded(dataset, implicit_vr=not explicit(found.syntax))
     except OSError:
         raise  # the file cannot be read: nothing is known of it
     except Exception as error:  # damaged values surface as almost anything
         raise NotNameless(type(error).__name__) from error
-    data = file_front(dataset.SOPClassUID, dataset.SOPInstanceUID, syntax) + body
-    if "PixelData" in dataset:
-        del dataset.PixelData
+    return _member(one, found, body, directory)
+
+
+def _member(one: Placed, found: _Read, body: bytes, directory: Directory) -> Member:
+    dataset, syntax, pixels = found.dataset, found.syntax, found.pixels
+    head = file_front(dataset.SOPClassUID, dataset.SOPInstanceUID, syntax)
+    dataset.pop("PixelData", None)
     front = encoded(dataset, implicit_vr=not explicit(syntax))
     list_object(directory, front, one, syntax=syntax, explicit_vr=explicit(syntax))
-    return Member(one.file_id, lambda: iter([data]), len(data), packed=syntax not in UNCOMPRESSED)
+
+    def chunks() -> Iterator[bytes]:
+        yield head
+        yield body
+        if pixels:
+            yield from pixels.pixels()
+
+    size = len(head) + len(body) + (pixels.size if pixels else 0)
+    return Member(one.file_id, chunks, size, packed=syntax not in UNCOMPRESSED)
 
 
-def _read(row: Instance, *, plain: bool) -> tuple[Dataset, str]:
-    """The object, and its transfer syntax: its own but for those that are made plain."""
-    found = outgoing(row)
-    if found.size > MOST_BYTES:
-        raise NotNameless("too large")
-    data, syntax = b"".join(found.pieces()), row.transfer_syntax_uid
-    if syntax in _MADE_PLAIN or (plain and syntax not in UNCOMPRESSED):
+def _read(row: Instance, regions: Sequence[Any]) -> _Read:
+    """The object, its pixels left where they lie unless something is to be done to them."""
+    found, syntax = outgoing(row), row.transfer_syntax_uid
+    if syntax not in _MADE_PLAIN and not regions and (cut := split(found)):
+        _refuse_large(cut.start)
+        dataset = _parsed(cut.front, syntax)
+        if cut.has_pixel_data:
+            dataset.PixelData = b""  # in its place: the profile asks whether there is any
+        return _Read(dataset, syntax, cut)
+    _refuse_large(found.size)
+    data = b"".join(found.pieces())
+    if syntax in _MADE_PLAIN or (regions and syntax not in UNCOMPRESSED):
         data, syntax = _workshop.transcode(data, syntax, EXPLICIT_LITTLE), EXPLICIT_LITTLE
-    dataset = read_dataset(io.BytesIO(data), not explicit(syntax), is_little_endian=True)
-    return dataset, syntax
+    dataset = _parsed(data, syntax)
+    if regions:
+        blank(dataset, regions)
+    return _Read(dataset, syntax, None)
+
+
+def _refuse_large(size: int) -> None:
+    if size > MOST_HELD:
+        raise NotNameless("too large")
+
+
+def _parsed(data: bytes, syntax: str) -> Dataset:
+    return read_dataset(io.BytesIO(data), not explicit(syntax), is_little_endian=True)

@@ -118,6 +118,11 @@ class Correction(models.Model):
             return tag
 
     @property
+    def can_be_undone(self) -> bool:
+        """The UIDs that an object is listed under are no matter of opinion."""
+        return self.path not in ("0020000D", "0020000E")
+
+    @property
     def old_text(self) -> str:
         return text_of(self.old)
 

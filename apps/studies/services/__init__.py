@@ -44,7 +44,13 @@ from apps.studies.services.outgoing import (
     outgoing_file,
 )
 from apps.studies.services.priors import Prior, priors_of_patient, relevant_priors, with_parts
-from apps.studies.services.queueing import NotFailedError, discard_file, retry_file
+from apps.studies.services.queueing import (
+    NotFailedError,
+    QueuedFile,
+    discard_file,
+    queued_file,
+    retry_file,
+)
 from apps.studies.services.regularising import NotRegularisable, ask_for_regular
 from apps.studies.services.regularity import finding_of, words_of
 from apps.studies.services.reindexing import Rebuilt, Verified, rebuild_index, verify_files
@@ -98,6 +104,7 @@ __all__ = [
     "Outgoing",
     "Page",
     "Prior",
+    "QueuedFile",
     "Rebuilt",
     "RejectedAlreadyError",
     "RestoredAlreadyError",
@@ -156,6 +163,7 @@ __all__ = [
     "outgoing",
     "outgoing_file",
     "priors_of_patient",
+    "queued_file",
     "read_sidecar",
     "rebuild_index",
     "reject",

@@ -20,7 +20,7 @@ from apps.dicom.workshop import BusyError
 from apps.studies.models import Instance
 from apps.studies.patience import TooMuchAsked
 from apps.studies.services.caching import cached, looked_up
-from apps.studies.services.rendering import RenderOptions, render_film, repack_video
+from apps.studies.services.rendering import MOST_BYTES, RenderOptions, render_film, repack_video
 
 AT_ONCE = 2  # of all processes of a machine
 WAITING_SECONDS = 2.0  # for one of them to be done
@@ -35,11 +35,13 @@ def answering_film(instance: Instance, *, frames: Sequence[int], options: Render
     Raises TooMuchAsked, BusyError, NotRenderableError, OSError.
     """
     pixels = len(frames) * (instance.rows or 0) * (instance.columns or 0)
-    if len(frames) > MOST_FRAMES or pixels > MOST_PIXELS:
+    # Of a large object also a short one takes long: an encoder reads it as a whole.
+    if len(frames) > MOST_FRAMES or pixels > MOST_PIXELS or instance.size > MOST_BYTES:
         raise TooMuchAsked(
             _(
-                "A film of %(frames)d frames takes too long to wait for: ask for some of its "
-                "frames, or have it made as an export, which may take as long as it needs."
+                "A film of %(frames)d frames of this object takes too long to wait for: ask for "
+                "fewer of its frames, or have it made as an export, which may take as long as it "
+                "needs."
             )
             % {"frames": len(frames)}
         )

@@ -5,13 +5,14 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import zstandard
 from django.db import DatabaseError
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin
@@ -21,12 +22,17 @@ from apps.dicom.json import to_json
 from apps.studies.models import CoercionRule, Correction, Instance, Study
 from apps.studies.services.columns import SERIES_COLUMNS, STUDY_COLUMNS, value_at
 from apps.studies.services.correcting import correctable, journal, spread, spread_to
-from apps.studies.services.incoming import Incoming
+from apps.studies.services.incoming import Flaw, Incoming
 from apps.worklist.models import Device
 
 log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 5  # rules: what an administrator changes holds so much later at most
 Action = CoercionRule.Action
+# What an object came without, and what it is listed under.
+_MADE: dict[Flaw, tuple[str, Callable[[Incoming], str]]] = {
+    Flaw.NO_STUDY: ("0020000D", lambda one: one.study_instance_uid),
+    Flaw.NO_SERIES: ("0020000E", lambda one: one.series_instance_uid),
+}
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,46 @@ class Wanted:
 def correct_arrivals(study: Study, own: Sequence[Incoming], *, origin: Origin) -> None:
     """Apply device rules to new objects of a locked study, and its corrections to all of them.
 
+    Who came without a study is told which one it is in.
+
     To be called when their rows are written, before the study looks for its order.
     """
     rules = active_rules()
     ruled = [one for one in own if one.instance["source"] in rules] if rules else []
-    if not (ruled or study.overlay):
+    nameless = [one for one in own if one.flaws & _MADE.keys()]
+    if not (ruled or nameless or study.overlay):
         return
     made = _correct_by_rules(study, ruled, rules) if ruled else []
+    made += _name(study, nameless) if nameless else []
     if broad := [row.path for row in made if row.instance_id is None]:
         spread(study, broad, only_corrected=True)
     if made or study.overlay:
         spread_to(study, [one.sop_instance_uid for one in own])
     if made:
         journal(Kind.STUDY_CORRECTED, study, made, origin=origin)
+
+
+def _name(study: Study, nameless: Sequence[Incoming]) -> list[Correction]:
+    """Objects without Study or Series Instance UID leave under the UIDs they are listed under."""
+    instances = _keys(one.sop_instance_uid for one in nameless)
+    series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
+    rows = [
+        Correction(
+            study=study,
+            series_id=series[one.series_instance_uid],
+            instance_id=instances[one.sop_instance_uid],
+            batch=secrets.token_hex(16),
+            path=path,
+            vr="UI",
+            new=[uid(one)],
+            reason=_("It came without this UID: the one it is listed under was made here."),
+            source=Correction.Source.RULE,
+        )
+        for one in nameless
+        for flaw, (path, uid) in _MADE.items()
+        if flaw in one.flaws
+    ]
+    return Correction.objects.bulk_create(rows)
 
 
 def coerces(ae_title: str) -> bool:

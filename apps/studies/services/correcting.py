@@ -84,7 +84,7 @@ def undo_correction(correction: Correction, *, origin: Origin) -> None:
 
 def undo_open(study: Study, corrections: Any, *, origin: Origin) -> bool:
     """Undo those of some corrections that are open, the study being locked; were there any?"""
-    undone = list(corrections.open())
+    undone = [one for one in corrections.open() if one.can_be_undone]
     if not undone:
         return False
     keys = [one.pk for one in undone]

@@ -31,7 +31,8 @@ COMPRESSION_LEVEL = 1
 class Flaw(StrEnum):
     """What is borne with from a device and may be refused to others."""
 
-    NO_STUDY = "Study Instance UID or Series Instance UID is missing"
+    NO_STUDY = "Study Instance UID is missing"
+    NO_SERIES = "Series Instance UID is missing"
     NOT_STORABLE = "its SOP class is none that is stored"
     CONTRADICTION = "its SOP class is not the one that the file announces"
 
@@ -115,8 +116,10 @@ def _refuse_nameless(header: Header) -> None:
 
 def _flaws(header: Header) -> Iterator[Flaw]:
     sop_class = header.text(0x00080016)
-    if not (header.text(0x0020000D) and header.text(0x0020000E)):
+    if not header.text(0x0020000D):
         yield Flaw.NO_STUDY
+    if not header.text(0x0020000E):
+        yield Flaw.NO_SERIES
     if not is_storable(sop_class):
         yield Flaw.NOT_STORABLE
     if header.media_class not in ("", sop_class):

@@ -1,5 +1,8 @@
 """What a person does with files that could not be indexed."""
 
+import os
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.db import transaction
@@ -7,7 +10,32 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.models import Kind
 from apps.audit.services import Origin, record
-from apps.studies.spool import default_spool
+from apps.dicom.header import source_of
+from apps.studies.spool import default_spool, received_at
+
+_FRONT = 4096  # bytes: the file meta information, and what it says of the sender
+
+
+@dataclass(frozen=True)
+class QueuedFile:
+    """A file that waits to be indexed, or could not be: `reason` says why, empty if it waits."""
+
+    name: str
+    size: int
+    received_at: datetime
+    source: str
+    reason: str
+
+
+def queued_file(path: Path) -> QueuedFile | None:
+    """What is known of a file of the spool; None for one that was taken meanwhile."""
+    try:
+        with path.open("rb") as file:
+            front, size = file.read(_FRONT), os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return None
+    reason = default_spool().reason(path)
+    return QueuedFile(path.name, size, received_at(path.name), source_of(front), reason)
 
 
 class NotFailedError(LookupError):

@@ -64,6 +64,7 @@ class Demands:
 DEVICE = Demands()
 _FLAWS = {
     Flaw.NO_STUDY: Outcome.NAMELESS,
+    Flaw.NO_SERIES: Outcome.NAMELESS,
     Flaw.NOT_STORABLE: Outcome.UNSUPPORTED,
     Flaw.CONTRADICTION: Outcome.CONTRADICTION,
 }

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ITEMS = 20  # of a sequence, unless all are asked for
 MOST = 20_000  # attributes on one page, whatever is asked for
+DEEPEST = 40  # levels of items, whatever is asked for: a template is drawn within a template
 SHORT = 160  # characters of a value that are shown at first
 HEX_BYTES = 48  # of a binary value
 PIXEL_DATA = "7FE00010"
@@ -137,7 +138,7 @@ class _Builder:
     def _sequence(self, facts: dict[str, Any], now: Any, before: Any, path: str) -> Attribute:
         items = (now or before or {}).get("Value", [])
         sent = (before or {}).get("Value", []) if now and before and now != before else None
-        kept = items[: self.items]
+        kept = items[: self.items] if path.count("/") < 2 * DEEPEST else []
         self.shortened |= len(kept) < len(items)
         made = tuple(
             self.level(one, _item(sent, number), f"{path}/{number}/")

@@ -27,6 +27,16 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, study, MatchForm(request.user))
 
 
+@require_GET
+def series(request: HttpRequest, pk: int) -> HttpResponse:
+    """The series of a study that is open, where it changed since `revision`; else 204."""
+    study = get_object_or_404(visible(request.user, Study), pk=pk)
+    if request.GET.get("revision") == str(study.revision):
+        return HttpResponse(status=204)
+    context = {"study": study, "series": study.series.all()}
+    return render(request, "studies/_series.html", context)
+
+
 @require_POST
 def match(request: HttpRequest, pk: int) -> HttpResponse:
     """Say by hand which order a study belongs to."""

@@ -13,9 +13,11 @@ from django.views.decorators.http import require_GET
 from django_htmx.http import replace_url
 
 from apps.accounts.policy import Action, Noun, can, visible
+from apps.audit.services import origin_of
 from apps.studies.forms import SaveFilterForm, StudySearchForm
 from apps.studies.models import DefaultFilter, SavedFilter, Study
 from apps.studies.services import Page, list_studies, new_studies, newest_study
+from apps.studies.services.querying import note_listing
 
 SEEN = 100  # rows whose state a page may ask for at once
 MANY = 100  # new studies that are counted
@@ -56,6 +58,8 @@ def study_list(request: HttpRequest) -> HttpResponse:
     fragment = "HX-Request" in request.headers
     newest = 0 if after else newest_study()  # before the list is read: none is passed over
     context = {**_found(request, form, after), "newest": newest}
+    if not after:  # going on is the same search
+        _note(request, form, context["page"])
     if fragment and after:
         return render(request, "studies/_rows.html", context)
     context |= _frame(form)
@@ -106,6 +110,11 @@ def _found(request: HttpRequest, form: StudySearchForm, after: str) -> dict[str,
         "searched": form.is_narrowed,
         "first": not after,
     }
+
+
+def _note(request: HttpRequest, form: StudySearchForm, page: Page) -> None:
+    count = len(page.studies) if page.total is None else page.total
+    note_listing(form.wanted, count=count, origin=origin_of(request))
 
 
 def _frame(form: StudySearchForm) -> dict[str, Any]:
