@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from mmap import mmap
 from typing import Protocol
 
+from apps.dicom.pieces import MOST_PIECES
 from apps.dimse.limits import Limits
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ = 0x01, 0x02, 0x03
 P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 0x04, 0x05, 0x06, 0x07
 HEADER = struct.Struct(">BxL")
 TICK_SECONDS = 1  # how often a waiting read looks at its deadline and at the listener
-MOST_PIECES = 1000  # of one system call; Linux takes 1024
 PDUS_HELD = 8
 TIMEVAL = struct.Struct("ll")
 # Acknowledge at once, re-armed after every read: peers that leave Nagle's algorithm on wait

@@ -13,18 +13,20 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
+
+from apps.audit.alone import alone, held
+from apps.dicom.pieces import MOST_PIECES
 
 SUFFIX = ".dcm"
 POLL_SECONDS = 0.005
 ABANDONED_SECONDS = 15 * 60  # longer than any transfer may last
 SYNCS = 4  # at once, of the files of a request
 UNLOCKED_SECONDS = 60  # longer than it takes to lock a folder that was made
-MOST_PIECES = 1000  # of one system call; Linux takes 1024
 
 Buffer = bytes | memoryview
 
@@ -135,16 +137,9 @@ class Spool:
                 time.sleep(POLL_SECONDS)
         return True
 
-    @contextmanager
-    def sweeping(self) -> Iterator[bool]:
+    def sweeping(self) -> AbstractContextManager[bool]:
         """True for the one process at a time that may take files nobody told it of."""
-        with (self.root / "sweep.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        return alone(self.root)
 
     def sweep_abandoned(self) -> int:
         """Remove half-written files of processes that died; nobody was told they are safe."""
@@ -267,12 +262,9 @@ def _remove_unlocked(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        return True
+        if mine := held(lock):
+            shutil.rmtree(folder, ignore_errors=True)
+        return mine
     finally:
         os.close(lock)
 

@@ -4,16 +4,19 @@ Names in the storage are made by us: `studies/2026/11/22/<study>/<file>.dcm`. Th
 is readable without us, and the index can be rebuilt from it.
 """
 
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from django.core.files.storage import FileSystemStorage, storages
 from storages.backends.s3 import S3Storage
 
@@ -25,8 +28,16 @@ _S3_OPTIONS = frozenset(
 )
 
 
+# Of a bucket: files sent at once, and how many may fail before the rest is left for later.
+AT_ONCE, MOST_FAILED = 8, 8
+
+
 class StorageError(OSError):
     """The storage did not keep what it was given."""
+
+
+class StorageAwayError(StorageError):
+    """The storage cannot be asked now: nobody knows whether it has a file."""
 
 
 class DicomStorage(Protocol):
@@ -34,6 +45,9 @@ class DicomStorage(Protocol):
 
     def adopt(self, source: Path, name: str) -> None:
         """Keep a spool file under `name`; doing it twice is no error; raises OSError."""
+
+    def adopt_all(self, names: Mapping[Path, str]) -> dict[Path, OSError]:
+        """Keep spool files under their names; those that could not be kept, each with the why."""
 
     def settle(self, names: Iterable[str]) -> None:
         """Return when adopted files survive a power failure."""
@@ -69,6 +83,10 @@ class FolderStorage(FileSystemStorage):
             return
         except OSError:
             self._adopt_otherwise(source, name)
+
+    def adopt_all(self, names: Mapping[Path, str]) -> dict[Path, OSError]:
+        tried = ((source, _problem(self.adopt, source, name)) for source, name in names.items())
+        return {source: problem for source, problem in tried if problem}
 
     def settle(self, names: Iterable[str]) -> None:
         for folder in {name.rpartition("/")[0] for name in names}:
@@ -133,13 +151,26 @@ class BucketStorage(S3Storage):
     def adopt(self, source: Path, name: str) -> None:
         key = self.key_of(name)
         size = source.stat().st_size
-        try:
+        with _asking("upload"):
             self.bucket.upload_file(str(source), key, Config=self.transfer_config)
             kept = self.bucket.Object(key).content_length
-        except Exception as error:  # botocore's errors have no common useful base
-            raise StorageError(f"upload failed ({type(error).__name__})") from error
         if kept != size:
             raise StorageError(f"upload is {kept} bytes long instead of {size}")
+
+    def adopt_all(self, names: Mapping[Path, str]) -> dict[Path, OSError]:
+        """Several at once: each waits for the network. A bucket that is away is soon let be."""
+        failed: dict[Path, OSError] = {}
+
+        def adopt(source: Path) -> None:
+            if len(failed) >= MOST_FAILED:
+                failed[source] = StorageAwayError("too many uploads failed")
+            elif problem := _problem(self.adopt, source, names[source]):
+                failed[source] = problem
+
+        with ThreadPoolExecutor(min(len(names), AT_ONCE) or 1) as pool:
+            for _ in pool.map(adopt, names):
+                pass  # what is no OSError is raised here
+        return failed
 
     def settle(self, names: Iterable[str]) -> None:
         """An answered PUT is durable."""
@@ -148,39 +179,45 @@ class BucketStorage(S3Storage):
         if not length:
             return b""
         last = offset + length - 1
-        try:
+        with _asking("download"):
             answer = self.bucket.Object(self.key_of(name)).get(Range=f"bytes={offset}-{last}")
             data = answer["Body"].read()
-        except Exception as error:
-            raise StorageError(f"download failed ({type(error).__name__})") from error
         return _whole(data, length)
 
     def read_into(self, name: str, offset: int, room: memoryview) -> None:
         room[:] = self.read(name, offset, len(room))
 
+    def open(self, name: str, mode: str = "rb") -> Any:
+        """The whole object, in memory."""
+        with _asking("download"):
+            return io.BytesIO(self.bucket.Object(self.key_of(name)).get()["Body"].read())
+
     def size(self, name: str) -> int:
-        try:
+        with _asking("look"):
             return int(self.bucket.Object(self.key_of(name)).content_length)
-        except Exception as error:
-            raise StorageError(f"not found ({type(error).__name__})") from error
 
     def remove(self, name: str) -> None:
-        self.bucket.Object(self.key_of(name)).delete()
+        with _asking("removal"):
+            self.bucket.Object(self.key_of(name)).delete()
+
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        with _asking("listing"):
+            found: tuple[list[str], list[str]] = super().listdir(path)
+        return found
 
     def names(self, top: str) -> Iterator[str]:
         front = len(self.key_of(""))
-        for found in self.bucket.objects.filter(Prefix=self.key_of(f"{top}/")):
-            if found.key.endswith(SUFFIX):
-                yield found.key[front:]
+        with _asking("listing"):
+            for found in self.bucket.objects.filter(Prefix=self.key_of(f"{top}/")):
+                if found.key.endswith(SUFFIX):
+                    yield found.key[front:]
 
     @contextmanager
     def at_hand(self, name: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name.rpartition("/")[2]
-            try:
+            with _asking("download"):
                 self.bucket.download_file(self.key_of(name), str(path))
-            except Exception as error:
-                raise StorageError(f"download failed ({type(error).__name__})") from error
             yield path
 
     def key_of(self, name: str) -> str:
@@ -202,7 +239,10 @@ def dicom_storage(location: str) -> DicomStorage:
         location=address.path.strip("/"),
         default_acl=None,
         client_config=Config(
-            connect_timeout=5, read_timeout=60, retries={"max_attempts": 3, "mode": "standard"}
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"max_attempts": 3, "mode": "standard"},
+            max_pool_connections=4 * AT_ONCE,
         ),
         file_overwrite=True,
         querystring_auth=True,
@@ -214,6 +254,32 @@ def dicom_storage(location: str) -> DicomStorage:
 def stored_files() -> DicomStorage:
     """The DICOM storage of this site."""
     return cast("DicomStorage", storages["dicom"])
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Whatever goes wrong with a bucket as OSError: botocore's errors have no useful base."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        kind = StorageError if _is_an_answer(error) else StorageAwayError
+        raise kind(f"{what} failed ({type(error).__name__})") from error
+
+
+def _is_an_answer(error: Exception) -> bool:
+    """Does the bucket say that it has no such object, or a shorter one?"""
+    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+    return code in {"404", "NoSuchKey", "InvalidRange", "416"}
+
+
+def _problem(adopt: Callable[[Path, str], None], source: Path, name: str) -> OSError | None:
+    try:
+        adopt(source, name)
+    except OSError as error:
+        return error
+    return None
 
 
 def _copy_synced(source: Path, target: Path) -> None:

@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from celery import shared_task
@@ -148,13 +148,15 @@ class Lane:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Path] = deque()
+        # Each once: a storage that is away for a night has them told again all the time.
+        self._waiting: dict[Path, None] = {}
+        self._changing = threading.Lock()
         self._busy = threading.Lock()
         self._told = threading.Event()
 
     def ingest(self, paths: Iterable[Path]) -> None:
         """Index files, here or by the thread that is at it; raises what storing raises."""
-        self._waiting.extend(paths)
+        self._add(paths)
         self._told.set()
         while self._waiting and self._busy.acquire(blocking=False):
             try:
@@ -169,11 +171,18 @@ class Lane:
                 taken = self._take_batch()
                 if alone and taken >= STREAM and not self._waiting:
                     self._told.wait(GATHER_SECONDS)
-                    self._waiting.extend(spool.waiting())
+                    self._add(spool.waiting())
+
+    def _add(self, paths: Iterable[Path]) -> None:
+        with self._changing:
+            self._waiting.update(dict.fromkeys(paths))
 
     def _take_batch(self) -> int:
-        taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        stored = store_instances(list(dict.fromkeys(taken)), origin=INGEST)
+        with self._changing:
+            taken = list(islice(self._waiting, BATCH))
+            for path in taken:
+                del self._waiting[path]
+        stored = store_instances(taken, origin=INGEST)
         present = sum(not one.is_gone for one in stored)
         if present:
             log.info("Ingested %d files", present)

@@ -18,6 +18,8 @@ from apps.dimse.services import (
 )
 from apps.dimse.services.attempts import LEASE, finish
 from apps.dimse.tasks import settle_commitment, settle_commitments
+from apps.studies.services import keeping
+from apps.studies.storage import StorageAwayError
 from apps.worklist.models import Device
 from tests.dimse.conftest import keep
 from tests.dimse.modality import CT, Reports, failures_of, file_of, flip_a_byte
@@ -109,3 +111,24 @@ def asked_row(device: Device) -> CommitmentRequest:
     note_asker_gone([row.pk])
     row.refresh_from_db()
     return row
+
+
+def test_while_the_storage_is_away_a_request_waits(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("2.25.1")
+    row = asked_row(device)
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "stored_files", storage_that_is_away)
+        assert verify_request(row).status == "asked"
+    row.refresh_from_db()
+    assert (row.failures, row.verified_at) == ([], None)
+    assert row.next_attempt_at is not None
+    assert row.next_attempt_at > timezone.now()
+    CommitmentRequest.objects.update(next_attempt_at=timezone.now())
+    row.refresh_from_db()
+    assert (verify_request(row).status, row.failures) == ("verified", [])
+
+
+def storage_that_is_away() -> None:
+    raise StorageAwayError("download failed")

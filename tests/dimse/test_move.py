@@ -149,6 +149,40 @@ def test_a_study_can_be_named_by_its_accession_number(peer: Receiver, move: Move
 
 
 @pytest.mark.parametrize(
+    "others",
+    [
+        {"Modality": "MR"},
+        {"SeriesInstanceUID": "2.25.8"},
+        {"PatientID": "somebody-else"},
+        {"StudyDate": "19000101", "PatientName": "NOBODY^AT ALL"},
+    ],
+)
+def test_keys_that_are_not_unique_ones_narrow_nothing_and_are_logged(
+    peer: Receiver, move: Move, others: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    keep_images(2)
+    keep(as_file(ct_image("2.25.6000", series="2.25.9")))
+    final, _ = move(StudyInstanceUID="2.25.7", **others)[-1]
+    assert (final.Status, counts(final)) == (0x0000, (None, 3, 0, 0))
+    assert f"keys that name nothing: {', '.join(sorted(others))}" in caplog.text
+    assert "NOBODY" not in caplog.text
+
+
+def test_unique_keys_of_higher_levels_hold(peer: Receiver, move: Move) -> None:
+    keep_images(2, PatientID="PH1", IssuerOfPatientID="A")
+    root = {"root": offers.PATIENT_MOVE, "PatientID": "PH1"}
+    for keys, moved in (
+        ({"StudyInstanceUID": "2.25.77", "SeriesInstanceUID": "2.25.8", "level": "SERIES"}, 0),
+        ({"StudyInstanceUID": "2.25.7", "SeriesInstanceUID": "2.25.8", "level": "SERIES"}, 2),
+        ({"StudyInstanceUID": "2.25.7", **root, "PatientID": "PH2"}, 0),
+        ({"StudyInstanceUID": "2.25.7", **root}, 2),
+        ({"level": "PATIENT", "IssuerOfPatientID": "A", **root}, 2),
+        ({"level": "PATIENT", "IssuerOfPatientID": "B", **root}, 0),
+    ):
+        assert counts(move(**keys)[-1][0]) == (None, moved, 0, 0), keys
+
+
+@pytest.mark.parametrize(
     ("level", "keys"),
     [
         ("STUDY", {}),

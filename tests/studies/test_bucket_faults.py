@@ -4,18 +4,20 @@ import http.client
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
+from apps.audit.models import Event, Kind
 from apps.audit.services import Origin
 from apps.studies.models import Instance, Study
-from apps.studies.services import Outcome, store_instances, verify_files
+from apps.studies.services import Outcome, is_unaltered, store_instances, verify_files
+from apps.studies.services.sidecars import read_sidecar
 from apps.studies.spool import Spool
-from apps.studies.storage import StorageError
+from apps.studies.storage import StorageAwayError, StorageError, stored_files
 from tests.dicom.objects import ct_image, part10
 from tests.studies.test_bucket import BUCKET, KEYS, endpoint
 
@@ -163,3 +165,72 @@ def test_a_slow_bucket_only_takes_longer(server: Unreliable, spool: Spool, origi
     paths = [spool.write([part10(ct_image())]) for _ in range(3)]
     stored = store_instances(paths, origin=origin)
     assert {one.outcome for one in stored} == {Outcome.STORED}
+
+
+def test_an_object_that_the_bucket_never_takes_does_not_hold_up_the_others(
+    server: Unreliable, spool: Spool, origin: Origin
+) -> None:
+    images = [ct_image(SOPInstanceUID=f"2.25.9{number}") for number in range(4)]
+    paths = [spool.write([part10(image)]) for image in images]
+    original = Passing._pass_on
+
+    def refuse_one(handler: Passing) -> None:
+        handler.server.failing = handler.path.endswith(paths[1].name)
+        original(handler)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Passing, "do_PUT", refuse_one)
+        with pytest.raises(StorageError, match="upload failed"):
+            store_instances(paths, origin=origin)
+    server.failing = 0
+    assert Instance.objects.count() == 3
+    assert spool.waiting() == [paths[1]]
+    store_instances(paths, origin=origin)
+    assert verify_files(origin=origin).whole == 4
+
+
+def test_many_images_are_on_their_way_to_a_slow_bucket_at_once(
+    server: Unreliable, spool: Spool, origin: Origin
+) -> None:
+    server.seconds = 0.3
+    images = [ct_image(SOPInstanceUID=f"2.25.9{number}") for number in range(8)]
+    most, under_way, counting = 0, 0, Lock()
+    original = Passing._pass_on
+
+    def count(handler: Passing) -> None:
+        nonlocal most, under_way
+        with counting:
+            under_way += 1
+            most = max(most, under_way)
+        original(handler)
+        with counting:
+            under_way -= 1
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Passing, "do_PUT", count)
+        store_instances([spool.write([part10(image)]) for image in images], origin=origin)
+    assert Instance.objects.count() == 8
+    assert most > 2
+
+
+def test_a_bucket_that_is_away_is_no_damage(
+    server: Unreliable, spool: Spool, origin: Origin
+) -> None:
+    store_instances([spool.write([part10(ct_image())])], origin=origin)
+    row = Instance.objects.get()
+    server.failing = 1000
+    for ask in (
+        lambda: is_unaltered(row),
+        lambda: verify_files(origin=origin),
+        lambda: stored_files().open(row.file_name),
+        lambda: stored_files().remove(row.file_name),
+        lambda: list(stored_files().names("studies")),
+        lambda: read_sidecar(row.series.study.study_instance_uid),
+    ):
+        with pytest.raises(StorageAwayError):
+            ask()
+    assert not Event.objects.filter(kind=Kind.FILE_DAMAGED).exists()
+    server.failing = 0
+    assert is_unaltered(row)
+    stored_files().remove(row.file_name)
+    assert not is_unaltered(row)

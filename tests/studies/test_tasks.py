@@ -79,3 +79,26 @@ def test_twenty_workers_with_the_same_images_make_one_study(
     assert not spool.waiting()
     assert not spool.failed()
     assert list(Event.objects.values_list("kind", flat=True)) == ["study-received"]
+
+
+@pytest.mark.django_db
+def test_a_storage_that_is_away_is_told_of_each_file_once(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    images = [ct_image(SOPInstanceUID=f"2.25.9{number}") for number in range(6)]
+    names = [spool.write([part10(image)]).name for image in images]
+    lane = tasks.Lane()
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "store_instances", away)
+        for _ in range(9):
+            with pytest.raises(OSError, match="away"):
+                lane.ingest(spool.incoming / name for name in names)
+        assert len(lane._waiting) <= len(names)
+    lane.ingest(spool.incoming / name for name in names)
+    assert Instance.objects.count() == 6
+    assert not lane._waiting
+
+
+def away(paths: Any, *, origin: Origin) -> None:
+    raise OSError("away")

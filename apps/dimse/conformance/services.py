@@ -274,7 +274,9 @@ def _retrieval() -> Section:
                 "C-GET sends on the association that asks, in the storage classes for which the "
                 "peer took the SCP role. Keys are the unique keys of the level; a study may also "
                 "be named by accession number or patient ID. A request without any of them is "
-                "refused: the archive is never moved as a whole."
+                "refused: the archive is never moved as a whole. Unique keys of higher levels of "
+                "the model hold too, with Issuer of Patient ID where Patient ID does; any other "
+                "key is passed over, with a line in the log that names it."
             ),
             _(
                 "Completed, failed and warning sub-operations are counted in every response, "

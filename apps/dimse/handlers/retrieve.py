@@ -5,17 +5,19 @@ A C-MOVE whose requester has gone is stopped: hanging up is how many workstation
 
 import logging
 import time
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Count
 from pydicom.dataset import Dataset
 
-from apps.dicom.keys import BadKeyError, Matching, parse_keys
+from apps.dicom.keys import BadKeyError, Key, Matching, parse_keys
 from apps.dimse import identifiers, messages, offers, status
 from apps.dimse.association import Request
 from apps.dimse.sending import in_order, loaded, send_instances
 from apps.dimse.services.calling import CalledDeviceFailed
 from apps.dimse.services.retrieving import Retrieved, note_retrieval
 from apps.dimse.suboperations import Result, StorageUser
+from apps.studies.datasets import UNIQUE_KEYS, Level
 from apps.studies.models import Instance
 from apps.studies.querysets import InstanceQuerySet
 from apps.worklist.models import Device
@@ -23,15 +25,9 @@ from apps.worklist.models import Device
 logger = logging.getLogger(__name__)
 PENDING_SECONDS, PENDING_RESULTS = 0.4, 50  # how often a peer is told how far we are
 MOST_FAILED = 1000  # UIDs of 64 characters that fit one element of explicit VR
-# The unique key of each level (PS3.4 C.6.1.1, C.6.2.1).
-_UNIQUE = {
-    "PATIENT": "PatientID",
-    "STUDY": "StudyInstanceUID",
-    "SERIES": "SeriesInstanceUID",
-    "IMAGE": "SOPInstanceUID",
-}
 # A leniency for studies: what else names a few of them, and never the whole archive.
 _INSTEAD = ("AccessionNumber", "PatientID")
+_ISSUER = "IssuerOfPatientID"  # no key of its own: it says whose number a Patient ID is
 _STUDY_ROOT = (offers.STUDY_MOVE, offers.STUDY_GET)
 
 
@@ -171,21 +167,41 @@ class Progress:
 
 
 def _wanted(request: Request) -> InstanceQuerySet:
-    """What the identifier names; raises BadKeyError where it would name everything."""
+    """What the identifier names; raises BadKeyError where it would name everything.
+
+    Unique keys alone say what is retrieved (PS3.4 C.4.2.1.4, C.4.3.1.3). Others are passed
+    over, as other archives do: they would narrow what is sent, and nobody would notice.
+    """
     identifier = identifiers.decode(request.data_set(), request.context.transfer_syntax)
+    levels = tuple(Level)[request.context.abstract_syntax in _STUDY_ROOT :]
     level = str(identifier.get("QueryRetrieveLevel") or "").strip().upper()
-    without_patients = request.context.abstract_syntax in _STUDY_ROOT
-    if level not in _UNIQUE or (level == "PATIENT" and without_patients):
+    if level not in levels:
         raise BadKeyError("Query/Retrieve Level")
     keys = parse_keys(identifier)
     given = {key.name: key for key in keys if key.matching is not Matching.UNIVERSAL}
-    for name in (*_UNIQUE.values(), *_INSTEAD):
-        if name in given and given[name].matching not in (Matching.SINGLE, Matching.LIST):
+    naming = _naming(given, levels[: levels.index(Level(level)) + 1])
+    _note_passed_over(request, given.keys() - {*naming, _ISSUER, "QueryRetrieveLevel"})
+    return Instance.objects.answerable().matching([given[name] for name in naming])
+
+
+def _naming(given: Mapping[str, Key], levels: Sequence[Level]) -> list[str]:
+    """The keys that say what is retrieved at the last of `levels`; raises BadKeyError."""
+    unique = UNIQUE_KEYS[levels[-1]]
+    naming = {UNIQUE_KEYS[level] for level in levels} & given.keys()
+    if levels[-1] is Level.STUDY and unique not in given:
+        naming |= {*_INSTEAD} & given.keys()
+    if not naming & {unique, *(_INSTEAD if levels[-1] is Level.STUDY else ())}:
+        raise BadKeyError(f"{unique} is missing")
+    for name in naming:
+        if given[name].matching not in (Matching.SINGLE, Matching.LIST):
             raise BadKeyError(f"{name} with wildcards")
-    naming = {_UNIQUE[level], *(_INSTEAD if level == "STUDY" else ())}
-    if not naming & given.keys():
-        raise BadKeyError(f"{_UNIQUE[level]} is missing")
-    return Instance.objects.answerable().matching(keys)
+    return [*naming, *({_ISSUER} & given.keys() if "PatientID" in naming else ())]
+
+
+def _note_passed_over(request: Request, names: Collection[str]) -> None:
+    if names:
+        title = request.association.device.ae_title
+        logger.warning("%s: keys that name nothing: %s", title, ", ".join(sorted(names)))
 
 
 def _destination(title: str) -> Device:

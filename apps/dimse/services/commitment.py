@@ -25,6 +25,7 @@ from apps.dimse.services.attempts import LEASE, finish, try_later
 from apps.dimse.services.calling import CalledDeviceFailed, calling, expect_success
 from apps.studies.models import Instance, Study
 from apps.studies.services import Kept, is_unaltered, kept_instances
+from apps.studies.storage import StorageAwayError
 from apps.worklist.models import Device
 
 # Failure Reason, PS3.3 C.14-1.
@@ -95,7 +96,11 @@ def verify_request(row: CommitmentRequest) -> CommitmentRequest:
         renew()
         return is_unaltered(instance)
 
-    kept = kept_instances([uid for _class, uid in row.references], check=check)
+    try:
+        kept = kept_instances([uid for _class, uid in row.references], check=check)
+    except StorageAwayError as error:
+        try_later(row, str(error))  # to be away is not to be damaged
+        return row
     row.failures = [
         [sop_class, uid, reason]
         for sop_class, uid in row.references

@@ -10,7 +10,7 @@ from pydicom.errors import InvalidDicomError
 
 from apps.studies.models import Instance
 from apps.studies.spool import default_spool
-from apps.studies.storage import stored_files
+from apps.studies.storage import StorageAwayError, stored_files
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500
@@ -28,9 +28,14 @@ class Kept:
 
 
 def is_complete(row: Instance) -> bool:
-    """Is the file of an instance there, and as long as it was? Does not read it."""
+    """Is the file of an instance there, and as long as it was? Does not read it.
+
+    Raises StorageAwayError where nobody can tell now.
+    """
     try:
         kept = stored_files().size(row.file_name)
+    except StorageAwayError:
+        raise
     except OSError as error:
         log.error("%s is not safe: %s", row.file_name, type(error).__name__)  # noqa: TRY400 - no trace
         return False
@@ -40,7 +45,10 @@ def is_complete(row: Instance) -> bool:
 
 
 def is_unaltered(row: Instance) -> bool:
-    """Read the whole file of an instance: has it the bytes that were stored?"""
+    """Read the whole file of an instance: has it the bytes that were stored?
+
+    Raises StorageAwayError where nobody can tell now.
+    """
     if not is_complete(row):
         return False
     digest = hashlib.sha256()
@@ -48,6 +56,8 @@ def is_unaltered(row: Instance) -> bool:
         for offset in range(0, row.size, CHUNK):
             piece = stored_files().read(row.file_name, offset, min(CHUNK, row.size - offset))
             digest.update(piece)
+    except StorageAwayError:
+        raise
     except OSError as error:
         log.error("%s cannot be read: %s", row.file_name, type(error).__name__)  # noqa: TRY400 - no trace
         return False

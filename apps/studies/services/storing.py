@@ -171,19 +171,11 @@ def _store_batch(batch: list[Incoming], *, origin: Origin, demands: Demands) -> 
 
 
 def _store(batch: list[Incoming], *, origin: Origin, authored: bool) -> list[Stored]:
+    """Raises the first error of the storage, after storing those files that it kept."""
     known = known_instances([one.sop_instance_uid for one in batch])
-    fresh = [one for one in batch if one.sop_instance_uid not in known]
-    try:
-        names = _place(fresh)
-    except FileNotFoundError:
-        if all(one.path.exists() for one in fresh):
-            raise  # not a spool file that is gone: the storage is
-        # Another worker finished one of them in between: look again.
-        return [
-            stored
-            for one in batch
-            for stored in _store_again(one, origin=origin, authored=authored)
-        ]
+    wanted = [one for one in batch if one.sop_instance_uid not in known]
+    names, failed = _place(wanted)
+    fresh = [one for one in wanted if one.path in names]
     with transaction.atomic():
         new = index_batch(fresh, names, origin=origin)
         if authored:
@@ -192,12 +184,18 @@ def _store(batch: list[Incoming], *, origin: Origin, authored: bool) -> list[Sto
         known |= known_instances(others)
     note_again({uid: one.rejection_id for uid, one in known.items()}, origin=origin)
     spool = default_spool()
-    return [
+    stored = [
         _indexed(one, spool)
         if one.sop_instance_uid in new
         else _settle(one, known.get(one.sop_instance_uid), names, origin=origin)
         for one in batch
+        if one.path not in failed
     ]
+    for path, problem in failed.items():
+        if path.exists():
+            raise problem
+        stored.append(Stored(path, Outcome.DUPLICATE, TAKEN))  # another worker finished it
+    return stored
 
 
 def _indexed(one: Incoming, spool: Spool) -> Stored:
@@ -217,20 +215,17 @@ def _told(one: Incoming, outcome: Outcome, reason: str = "") -> Stored:
     )
 
 
-def _store_again(one: Incoming, *, origin: Origin, authored: bool) -> list[Stored]:
-    if not one.path.exists():
-        return [Stored(one.path, Outcome.DUPLICATE, TAKEN)]
-    return _store([one], origin=origin, authored=authored)
+def _place(fresh: list[Incoming]) -> tuple[dict[Path, str], dict[Path, OSError]]:
+    """Put files where their rows will say they are, before there are rows.
 
-
-def _place(fresh: list[Incoming]) -> dict[Path, str]:
-    """Put files where their rows will say they are, before there are rows."""
+    One that the storage does not keep does not hold up the others.
+    """
     files = stored_files()
     names = {one.path: place_of(one) for one in fresh}
-    for path, name in names.items():
-        files.adopt(path, name)
-    files.settle(names.values())
-    return names
+    failed = files.adopt_all(names)
+    placed = {path: name for path, name in names.items() if path not in failed}
+    files.settle(placed.values())
+    return placed, failed
 
 
 def _settle(one: Incoming, row: Known | None, names: dict[Path, str], *, origin: Origin) -> Stored:

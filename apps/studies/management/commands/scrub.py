@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.audit.services import Origin
 from apps.studies.management.progress import Counter
 from apps.studies.services import verify_files
+from apps.studies.storage import StorageAwayError
 
 
 class Command(BaseCommand):
@@ -14,7 +15,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         counter = Counter(self.stdout, "files read")
-        result = verify_files(origin=Origin(protocol="command"), progress=counter)
+        try:
+            result = verify_files(origin=Origin(protocol="command"), progress=counter)
+        except StorageAwayError as error:
+            raise CommandError(f"The storage cannot be read now: {error}.") from error
         counter.finish()
         for name in result.damaged:
             self.stderr.write(f"{name}: damaged or missing")
