@@ -14,6 +14,11 @@ def search_form(text: str) -> str:
     return " ".join(bare.upper().split())
 
 
+def in_latin_letters(text: str) -> bool:
+    """Is every letter in it a Latin one, with or without accents?"""
+    return all(unicodedata.name(char, "").startswith("LATIN") for char in text if char.isalpha())
+
+
 def shortened(name: str, length: int) -> str:
     """A PN with at most `length` characters in each group, cut at a word where there is one."""
     return "=".join(_shortened(group, length) for group in name.split("="))

@@ -167,9 +167,14 @@ def _turn_away(raw: bytes, header: messages.Segment | None, address: str) -> byt
 
 
 def _happened_at(parsed: messages.ParsedMessage, partner: Partner) -> datetime.datetime | None:
-    """EVN-2, else MSH-7; None where neither can be believed."""
+    """EVN-2, else MSH-7: the first that can be believed and tells the time of day."""
     event = parsed.first("EVN")
-    text = (event.get(2) if event else "") or parsed.header.get(7)
+    texts = (event.get(2) if event else "", parsed.header.get(7))
+    moments = (_moment(text, partner) for text in texts)
+    return next((at for at in moments if at), None)
+
+
+def _moment(text: str, partner: Partner) -> datetime.datetime | None:
     try:
         moment = read_moment(text, zone=partner.zone)
     except FieldError:

@@ -163,7 +163,7 @@ class Message(Attempted):
     # When it happened at the sender (EVN-2, else MSH-7): older news does not undo newer.
     happened_at = models.DateTimeField(_("happened at"), null=True, blank=True)
     raw = models.BinaryField(_("message"))
-    # SHA-256 of the message without its MSH: a repeat is told from a re-used control ID.
+    # SHA-256 of its type and what follows its MSH: a repeat is told from a re-used control ID.
     body_sha256 = models.CharField(max_length=64, blank=True)
     acknowledgement = models.BinaryField(_("acknowledgement"), null=True, blank=True)
     # How often the sender repeated it after it had been answered.

@@ -181,6 +181,12 @@ def test_a_control_id_used_again_for_other_content_is_a_new_message(partner: Par
     assert Message.objects.latest("id").error.startswith("The control ID was used before")
 
 
+def test_another_event_under_a_used_control_id_is_no_repeat(partner: Partner) -> None:
+    send(PID, kind="ADT^A01")
+    assert verdict(send(PID, kind="ADT^A11"))[0] == "AE"
+    assert Message.objects.count() == 2
+
+
 def test_a_refused_message_is_looked_at_again_when_repeated(partner: Partner) -> None:
     order = (PID, ORC, OBR)
     assert verdict(send(*order, kind="ORM^O01"))[:2] == ("AE", "103")

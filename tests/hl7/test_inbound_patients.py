@@ -47,6 +47,32 @@ def test_native_and_phonetic_names_are_kept(partner: Partner) -> None:
     assert Patient.objects.get().person_name == "Yamada^Taro=山田^太郎=やまだ^たろう"
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        "สมชาย^ใจดี~Somchai^Jaidee^^^^^^A",
+        "สมชาย^ใจดี^^^^^L~Somchai^Jaidee^^^^^L",
+        "สมชาย^ใจดี^^^^^L~Somchai^Jaidee^^^^^L^A~Nok^^^^^^N",
+    ],
+)
+def test_the_latin_name_goes_before_one_in_another_script_sent_without_a_mark(
+    partner: Partner, names: str
+) -> None:
+    send(f"PID|1||7||{names}")
+    assert Patient.objects.get().person_name == "Somchai^Jaidee=สมชาย^ใจดี"
+
+
+def test_a_nickname_in_latin_letters_is_not_the_name(partner: Partner) -> None:
+    send("PID|1||7||Иванов^Иван^^^^^L~Vanya^^^^^^N")
+    assert Patient.objects.get().person_name == "Иванов^Иван"
+
+
+def test_news_that_tell_only_their_day_are_as_old_as_their_message(partner: Partner) -> None:
+    send("EVN|A08|20240117", PID, at="20240117100000")
+    send("EVN|A08|20240117", PID.replace("Doe", "Old"), control_id="2", at="20240117090000")
+    assert Patient.objects.get().family_name == "Doe"
+
+
 def test_older_news_does_not_undo_newer(partner: Partner) -> None:
     send("EVN|A08|20240117100000", PID)
     send("EVN|A08|20240117090000", PID.replace("Doe", "Old"), control_id="2")

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
+from apps.dicom.names import in_latin_letters
 from apps.hl7.acks import FieldMissing, ValueRefused
 from apps.hl7.fields import FieldError, Identifier, PersonName, read_identifiers, read_names
 from apps.hl7.fields import read_moment as read_ts
@@ -24,6 +25,7 @@ from apps.patients.services import (
 
 # Table 0001; A (ambiguous) and N (not applicable) are other.
 SEX = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": ""}
+LEGAL = frozenset({"", "L"})  # table 0200: aliases and maiden names are others
 MEDICAL_RECORD = frozenset({"", "MR", "PI", "PN"})
 DETAILS = tuple(PatientDetails.__dataclass_fields__)
 
@@ -115,11 +117,14 @@ def _details(news: News, pid: Segment, before: Patient | None) -> PatientDetails
 def _names(pid: Segment) -> dict[str, str]:
     names = [] if pid.clears(5) else read_names(pid, 5)
     found: dict[str, str] = {}
-    for representation, field in (("I", "ideographic_name"), ("P", "phonetic_name")):
-        group = next((one.group for one in names if one.representation == representation), "")
-        if group:
-            found[field] = _tidy(group)
     alphabetic = _alphabetic(names)
+    native = next((one for one in names if one.representation == "I"), None)
+    for name, field in (
+        (native or _native(names, alphabetic), "ideographic_name"),
+        (next((one for one in names if one.representation == "P"), None), "phonetic_name"),
+    ):
+        if name:
+            found[field] = _tidy(name.group)
     if alphabetic:
         found.update(
             # Somebody with one name only has it as the family name (PS3.5 6.2.1.1).
@@ -133,9 +138,34 @@ def _names(pid: Segment) -> dict[str, str]:
 
 
 def _alphabetic(names: list[PersonName]) -> PersonName | None:
-    """The legal name in Latin letters; where there is no such, the first."""
-    latin = [one for one in names if one.representation in ("", "A")] or names
-    return next((one for one in latin if one.type_code == "L"), latin[0] if latin else None)
+    """The legal name in Latin letters; where there is no such, the first.
+
+    Scanners read the Latin one. A name that does not say how it is written may be in any
+    script, so that one marked as alphabetic, or in fact Latin, goes before it.
+    """
+    written = [one for one in names if one.representation in ("", "A")] or names
+    proper = [one for one in written if one.type_code in LEGAL] or written
+    return min(
+        proper,
+        key=lambda one: (
+            not (one.representation == "A" or in_latin_letters(one.group)),
+            one.type_code != "L",
+        ),
+        default=None,
+    )
+
+
+def _native(names: list[PersonName], alphabetic: PersonName | None) -> PersonName | None:
+    """The name in the patient's own script, sent beside the Latin one and not marked."""
+    others = [
+        one
+        for one in names
+        if one is not alphabetic
+        and one.representation == ""
+        and one.type_code in LEGAL
+        and not in_latin_letters(one.group)
+    ]
+    return others[0] if others else None
 
 
 def _birth(news: News, pid: Segment) -> dict[str, Any]:

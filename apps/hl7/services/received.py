@@ -35,15 +35,16 @@ class Taken:
 def keep_received(partner: Partner, *, raw: bytes, header: messages.Segment) -> Message:
     """The row of a message, committed; the row it has already if this is a repeat.
 
-    A repeat has the same control ID and the same content after its MSH. A control ID used
-    again with other content is a new message: some senders start counting afresh.
+    A repeat has the same control ID, the same type and the same content after its MSH. A
+    control ID used again with others is a new message: some senders start counting afresh.
     """
     kind = "^".join(part for part in (header.get(9), header.get(9, 2)) if part)
     row, _created = Message.objects.get_or_create(
         direction=Message.Direction.IN,
         partner=partner,
         control_id=header.get(10)[:199],
-        body_sha256=hashlib.sha256(messages.body(raw)).hexdigest(),
+        # With the type: an A11 may hold nothing that the A01 before did not.
+        body_sha256=hashlib.sha256(kind.encode() + b"\r" + messages.body(raw)).hexdigest(),
         defaults={
             "raw": raw,
             "message_type": kind[:16],
