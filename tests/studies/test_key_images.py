@@ -24,6 +24,7 @@ from apps.studies.spool import Spool
 from tests.dicom.objects import ct_image, part10
 from tests.dicom.test_key_objects import selection
 from tests.factories import make_user
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,16 @@ def test_a_newer_list_takes_the_place_of_the_older_one(images: list[Dataset], re
     assert Rejection.objects.get().code == Rejection.Code.SUPERSEDED
     assert not Rejection.objects.by_people().exists()
     assert Study.objects.get().instance_count == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stars_of_one_user_in_several_windows_are_all_kept(
+    images: list[Dataset], reader: User
+) -> None:
+    at_once(lambda one: change(reader, [mark(one)]), images)
+    assert [uid for uid, *_ in marked(reader)] == [one.SOPInstanceUID for one in images]
+    assert documents().count() == 1
+    assert Event.objects.filter(kind="key-images-changed").count() == 3
 
 
 def test_what_was_marked_before_changes_nothing(images: list[Dataset], reader: User) -> None:

@@ -4,7 +4,7 @@ The documents are the truth (docs/decisions/0016-key-images.md): a change writes
 Object Selection Document, and the one before it is rejected as superseded.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,12 +32,13 @@ from apps.dicom.uids import derived_uid, new_uid
 from apps.studies.models import Instance, Rejection, Study
 from apps.studies.services.outgoing import header_json
 from apps.studies.services.recording import record_of_study
-from apps.studies.services.rejecting import RejectedAlreadyError, Target, reject
+from apps.studies.services.rejecting import Target, reject
 from apps.studies.services.storing import Demands, Outcome, store_instances
 from apps.studies.spool import default_spool
 
 MOST_MARKS = 500  # in one list
 SERIES_NUMBER = 9500
+ATTEMPTS = 10  # at a change while the user's other windows change the same list
 
 
 class UnknownImageError(LookupError):
@@ -80,6 +81,20 @@ class _Document:
     said: KeyObjects
 
 
+@dataclass(frozen=True)
+class _Change:
+    study: Study
+    marked: Set[Mark]
+    unmarked: Set[Mark]
+    title: str
+    user: User
+    origin: Origin
+
+    def lists(self) -> list[_Document]:
+        """The user's own under the title, oldest first; usually one."""
+        return [one for one in _own(self.study, self.user) if one.said.title == self.title]
+
+
 def key_images(study: Study, *, user: Any) -> list[KeyImage]:
     """The key images of a study in the order of its series, whoever marked them."""
     documents = list(_documents(study))
@@ -113,30 +128,58 @@ def change_key_images(
 ) -> None:
     """Add to the user's own key images of a study under one title, and take from them.
 
-    Raises UnknownImageError, TooManyMarksError, NotKeptError, KeyError for an unknown title.
+    Two windows of one user may do so at the same moment: both changes are kept. Raises
+    UnknownImageError, TooManyMarksError, NotKeptError, KeyError for an unknown title.
     """
-    meaning = TITLES[title]
-    before = [one for one in _own(study, user) if one.said.title == title]
+    change = _Change(study, set(marked), set(unmarked), title, user, origin)
+    for _attempt in range(ATTEMPTS):
+        if _changed(change):
+            return
+    raise NotKeptError(str(NotKeptError.message))
+
+
+def _changed(change: _Change) -> bool:
+    """False where another change came before this one: it has to begin with that one's list."""
+    before = change.lists()
     old = set(before[-1].said.marks) if before else set()
-    new = (old - set(unmarked)) | set(marked)
-    images = _images(study, {mark.sop_instance_uid for mark in new})
-    if not all(_is_there(mark, images) for mark in marked):
+    new = (old - change.unmarked) | change.marked
+    images = _images(change.study, {mark.sop_instance_uid for mark in new})
+    if not all(_is_there(mark, images) for mark in change.marked):
         raise UnknownImageError(str(UnknownImageError.message))
     if len(new) > MOST_MARKS:
         raise TooManyMarksError(str(TooManyMarksError.message))
     if new == old:
-        return
+        return True
     kept = sorted(mark for mark in new if mark.sop_instance_uid in images)
-    if kept:
-        _store(_selection(study, user, title, [_referenced(one, images) for one in kept]), origin)
-    _supersede(study, before, origin)
+    made = _stored(change, [_referenced(one, images) for one in kept]) if kept else ""
+    return _settled(change, before, made, counts=(len(new - old), len(old - new)))
+
+
+def _settled(
+    change: _Change, before: Sequence[_Document], made: str, *, counts: tuple[int, int]
+) -> bool:
+    """Let the list `made` take the place of those before it, or withdraw it.
+
+    It does where these are still all there is before it: of lists made at the same moment the
+    first one wins, so that one of them always does.
+    """
     with transaction.atomic():
+        Study.everything.select_for_update().only("pk").get(pk=change.study.pk)
+        now = change.lists()
+        mine = [one for one in now if one.instance.sop_instance_uid == made]
+        earlier = [one for one in now if not mine or one.instance.pk < mine[0].instance.pk]
+        if [one.instance.pk for one in earlier] != [one.instance.pk for one in before]:
+            _supersede(change, mine)
+            return False
+        _supersede(change, before)
+        marked, unmarked = counts
         record_of_study(
             Kind.KEY_IMAGES_CHANGED,
-            study,
-            origin=origin,
-            details={"title": meaning, "marked": len(new - old), "unmarked": len(old - new)},
+            change.study,
+            origin=change.origin,
+            details={"title": TITLES[change.title], "marked": marked, "unmarked": unmarked},
         )
+    return True
 
 
 def series_of(study: Study, user: User) -> str:
@@ -234,23 +277,23 @@ def _about(study: Study) -> dict[str, Any]:
     return {**said, **{keyword: value for keyword, value in more.items() if value}}
 
 
-def _store(selection: Selection, origin: Origin) -> None:
+def _stored(change: _Change, images: Sequence[Referenced]) -> str:
+    """Store a list of these images; its SOP Instance UID."""
+    selection = _selection(change.study, change.user, change.title, images)
     path = default_spool().write([key_object_file(selection)])
     demands = Demands(strict=True, promised=False, authored=True)
-    (stored,) = store_instances([path], origin=origin, demands=demands)
+    (stored,) = store_instances([path], origin=change.origin, demands=demands)
     if stored.outcome is not Outcome.STORED:
         raise NotKeptError(str(NotKeptError.message))
+    return selection.sop_instance_uid
 
 
-def _supersede(study: Study, before: Iterable[_Document], origin: Origin) -> None:
-    for one in before:
-        target = Target(study, series=one.instance.series, instance=one.instance)
-        try:
-            reject(
-                target,
-                code=Rejection.Code.SUPERSEDED,
-                reason="A newer list of key images took its place",
-                origin=origin,
-            )
-        except RejectedAlreadyError:
-            continue  # by a change of the same user at the same moment
+def _supersede(change: _Change, lists: Iterable[_Document]) -> None:
+    for one in lists:
+        target = Target(change.study, series=one.instance.series, instance=one.instance)
+        reject(
+            target,
+            code=Rejection.Code.SUPERSEDED,
+            reason="A newer list of key images took its place",
+            origin=change.origin,
+        )
