@@ -138,7 +138,7 @@ def _around_zero(cells: Cells, is_signed: bool, precision: int) -> NDArray[np.si
     return (cells - cells.dtype.type(1 << precision - 1)).view(signed)
 
 
-def _with_precision(made: bytes, is_signed: bool, precision: int) -> bytes:
+def _with_precision(made: bytes | bytearray, is_signed: bool, precision: int) -> bytes:
     """The encoder takes whole bytes for the precision of what it is given: here it is put right.
 
     Ssiz of each component (ISO 15444-1 A.5.1).
@@ -153,7 +153,7 @@ def _with_precision(made: bytes, is_signed: bool, precision: int) -> bytes:
 def _jpeg(cells: Cells, dataset: Dataset, precision: int) -> bytes:
     """JPEG lossless by the first predictor; two's complement where the pixels are signed."""
     colours = JPEG8.CS.RGB if dataset.SamplesPerPixel == 3 else JPEG8.CS.GRAYSCALE
-    made: bytes = jpeg8_encode(
+    made = jpeg8_encode(
         cells & cells.dtype.type((1 << precision) - 1),
         colorspace=colours,
         outcolorspace=colours,
@@ -161,7 +161,7 @@ def _jpeg(cells: Cells, dataset: Dataset, precision: int) -> bytes:
         predictor=1,
         bitspersample=precision,
     )
-    return made
+    return bytes(made)
 
 
 _ENCODERS: dict[str, Callable[[Cells, Dataset, int], bytes]] = {

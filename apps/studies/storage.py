@@ -202,8 +202,8 @@ class BucketStorage(S3Storage):
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         with _asking("listing"):
-            found: tuple[list[str], list[str]] = super().listdir(path)
-        return found
+            folders, files = super().listdir(path)  # type: ignore[no-untyped-call]  # untyped there
+        return folders, files
 
     def names(self, top: str) -> Iterator[str]:
         front = len(self.key_of(""))
