@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ def _correct_by_rules(
     for one in ruled:
         for want in _wants(one, rules[one.instance["source"]]):
             wanted.setdefault(want.target, want)
-    rows = _rows(study, wanted.values())
+    rows = _rows(study, list(wanted.values()))
     before = _said_before(study, {row.path for row in rows})
     return Correction.objects.bulk_create(
         [
@@ -130,7 +130,7 @@ def _correct_by_rules(
     )
 
 
-def _rows(study: Study, wanted: Collection[Wanted]) -> list[Correction]:
+def _rows(study: Study, wanted: Sequence[Wanted]) -> list[Correction]:
     series = dict(study.series(manager="everything").values_list("series_instance_uid", "pk"))
     instances = _keys(want.instance for want in wanted if want.instance)
     batch = secrets.token_hex(16)
