@@ -7,6 +7,7 @@ neither its neighbours nor the process that asked notice more than an exception.
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import logging
 import subprocess
@@ -19,10 +20,12 @@ from typing import IO, Any, cast
 
 from apps.dicom import parcels
 from apps.dicom.confinement import FILTER
+from apps.dicom.deadlines import Deadlines
 from apps.dicom.parcels import ParcelError
 from apps.dicom.transcoding import MOST_BYTES, TranscodingError
 
 log = logging.getLogger(__name__)
+_deadlines = Deadlines()
 
 PROCESSES = 2
 CPU_SECONDS = 120  # of one job, as are the others
@@ -32,6 +35,7 @@ WAITING_SECONDS = 60  # for a process to be free
 MEMORY_BYTES = 6 * MOST_BYTES
 IDLE_SECONDS = 120  # after which a process that nobody needs gives its memory back
 JOBS_PER_PROCESS = 500  # what a codec leaks goes with its process
+_PIPE_BYTES = 1 << 20  # more is for the privileged
 _ROOT = Path(__file__).resolve().parents[2]
 # One thread for each process: numerical libraries would start one for each core.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
@@ -142,6 +146,12 @@ class Workshop:
             bench.close()
 
 
+def _widen(pipe: IO[bytes]) -> None:
+    """A frame in one go: through a pipe of the usual width both sides wait in turns."""
+    with contextlib.suppress(OSError, AttributeError):  # the kernel's to refuse; Linux has it
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 @functools.cache
 def _say_once(lacking: str) -> None:
     log.warning("Codecs run without what should confine them here: %s", lacking)
@@ -171,6 +181,8 @@ class _Bench:
         )
         self._to = cast("IO[bytes]", self._process.stdin)
         self._from = cast("IO[bytes]", self._process.stdout)
+        _widen(self._to)
+        _widen(self._from)
 
     def do(
         self, words: dict[str, Any], contents: Sequence[bytes]
@@ -189,11 +201,9 @@ class _Bench:
     @contextlib.contextmanager
     def _watched(self, seconds: float, otherwise: str) -> Iterator[None]:
         """Within so many seconds, or the process is ended and JobDiedError says so."""
-        watch = threading.Timer(seconds, self._process.kill)
-        watch.daemon = True
-        watch.start()
         try:
-            yield
+            with _deadlines.within(seconds, self._process.kill):
+                yield
         except (ParcelError, OSError):
             self.close()
             raise JobDiedError(otherwise) from None
@@ -201,7 +211,6 @@ class _Bench:
             self.close()
             raise
         finally:
-            watch.cancel()
             self._used = time.monotonic()
 
     def is_alive(self) -> bool:

@@ -189,7 +189,7 @@ def test_a_frame_that_is_not_there_is_a_bad_request(
     "accept",
     [
         "image/png",
-        "multipart/related; type=image/jpeg",
+        "multipart/related; type=image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50",
         "multipart/related; type=application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.50",
         "application/octet-stream;q=0",
     ],

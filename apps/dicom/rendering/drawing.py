@@ -14,6 +14,7 @@ from apps.dicom.rendering.reading import Frame
 
 _FORMATS = {PNG: "PNG", GIF: "GIF"}
 _MOST_STRETCHED = 20.0  # between the sides of a pixel
+_RESAMPLING = Image.Resampling.BICUBIC  # takes two thirds of Lanczos's time
 _REDUCING_GAP = 2.0  # reduce by whole numbers first, which is quick
 
 
@@ -27,7 +28,7 @@ def drawn(picture: Picture, frame: Frame, viewport: Viewport | None) -> Image.Im
         return image
     box, mirrored, flipped = _region(viewport, *image.size)
     size = _size(viewport, box, _proportion(frame))
-    image = image.resize(size, _resampling(size, box), box=box, reducing_gap=_REDUCING_GAP)
+    image = image.resize(size, _RESAMPLING, box=box, reducing_gap=_REDUCING_GAP)
     image = ImageOps.mirror(image) if mirrored else image
     return ImageOps.flip(image) if flipped else image
 
@@ -68,11 +69,6 @@ def _size(
     width, height = box[2] - box[0], (box[3] - box[1]) * proportion
     scale = min(viewport.width / width, viewport.height / height)
     return max(round(width * scale), 1), max(round(height * scale), 1)
-
-
-def _resampling(size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Resampling:
-    smaller = size[0] < box[2] - box[0] or size[1] < box[3] - box[1]
-    return Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
 
 
 def _proportion(frame: Frame) -> float:
