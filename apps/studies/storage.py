@@ -201,8 +201,9 @@ class BucketStorage(S3Storage):
             self.bucket.Object(self.key_of(name)).delete()
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        mother: Any = super()
         with _asking("listing"):
-            found: tuple[list[str], list[str]] = super().listdir(path)
+            found: tuple[list[str], list[str]] = mother.listdir(path)
         return found
 
     def names(self, top: str) -> Iterator[str]:
