@@ -201,9 +201,10 @@ class BucketStorage(S3Storage):
             self.bucket.Object(self.key_of(name)).delete()
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        mother: Any = super()
         with _asking("listing"):
-            folders, files = super().listdir(path)  # type: ignore[no-untyped-call]  # untyped there
-        return folders, files
+            found: tuple[list[str], list[str]] = mother.listdir(path)
+        return found
 
     def names(self, top: str) -> Iterator[str]:
         front = len(self.key_of(""))
