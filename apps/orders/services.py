@@ -20,7 +20,8 @@ from apps.patients.services import issue_number, minting_issuer
 S = Order.Status
 # Where an order may go from each state. PERFORMED without a start: a device without MPPS
 # just sends its images. REPORTED is reached from DISCONTINUED too: a stopped exam is read.
-# Back from IN_PROGRESS to SCHEDULED: the wrong worklist entry was picked (CID 9300, 110514).
+# Back from IN_PROGRESS to SCHEDULED: the wrong worklist entry was picked (CID 9300, 110514);
+# from PERFORMED to REQUESTED: the images were another's.
 TRANSITIONS: dict[str, frozenset[str]] = {
     S.REQUESTED: frozenset(
         {S.SCHEDULED, S.IN_PROGRESS, S.PERFORMED, S.REPORTED, S.HELD, S.DISCONTINUED}
@@ -30,7 +31,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     ),
     S.HELD: frozenset({S.REQUESTED, S.SCHEDULED, S.DISCONTINUED}),
     S.IN_PROGRESS: frozenset({S.SCHEDULED, S.PERFORMED, S.REPORTED, S.DISCONTINUED}),
-    S.PERFORMED: frozenset({S.IN_PROGRESS, S.REPORTED, S.DISCONTINUED}),
+    S.PERFORMED: frozenset({S.REQUESTED, S.IN_PROGRESS, S.REPORTED, S.DISCONTINUED}),
     S.DISCONTINUED: frozenset({S.IN_PROGRESS, S.REPORTED}),
     S.REPORTED: frozenset(),
     S.CANCELLED: frozenset(),

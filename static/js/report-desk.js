@@ -4,6 +4,7 @@ import "./report-measurements.js";
 import { isForeign, shown } from "./report-viewer.js";
 
 const form = document.querySelector("[data-report-form]");
+const signedOut = document.querySelector("[data-signed-out]");
 let saving = false;
 let dirty = false; // typed since the draft was last on its way
 let leaving = null; // the page to go to once the draft is kept
@@ -44,6 +45,12 @@ function save() {
   if (form) form.dispatchEvent(new CustomEvent("save"));
 }
 
+// Signing in, in another tab, changes the token; the form here still has the one before.
+function freshToken() {
+  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+  if (cookie) form.elements.csrfmiddlewaretoken.value = cookie[1];
+}
+
 document.addEventListener("keydown", (event) => {
   const control = event.ctrlKey || event.metaKey;
   if (control && event.key === "s") {
@@ -76,6 +83,11 @@ if (form) {
   form.addEventListener("input", () => {
     dirty = true;
   });
+  form.addEventListener("htmx:configRequest", (event) => {
+    if (!event.target.matches("[data-saves]")) return;
+    freshToken();
+    event.detail.parameters.csrfmiddlewaretoken = form.elements.csrfmiddlewaretoken.value;
+  });
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (!event.target.matches("[data-saves]")) return;
     saving = true;
@@ -84,24 +96,40 @@ if (form) {
   form.addEventListener("htmx:afterRequest", (event) => {
     if (!event.target.matches("[data-saves]")) return;
     saving = false;
-    if (!event.detail.successful) dirty = true;
-    else if (leaving) location.assign(leaving);
+    const kept = event.detail.successful;
+    if (kept) signedOut.hidden = true;
+    else dirty = true;
+    if (kept && leaving) location.assign(leaving);
     leaving = null;
     // After the answer has settled: it brings the revision to sign.
-    if (waiting) setTimeout(() => form.requestSubmit(waiting.button), 50);
+    const { button } = waiting ?? {};
+    waiting = null;
+    if (kept && button) setTimeout(() => form.requestSubmit(button), 50);
   });
   form.addEventListener("submit", (event) => {
     if (event.submitter?.matches("[data-signs]") && !checkShown(event)) return;
-    // A draft that is being saved moves the revision on: sign after it, not against it.
-    if (saving) {
-      event.preventDefault();
-      waiting = { button: event.submitter };
-      return;
-    }
     if (event.submitter?.matches("[data-save]")) {
       event.preventDefault();
       save();
+      return;
     }
+    // A draft that is being saved moves the revision on: sign after it, not against it. And
+    // what is not kept yet is kept first: a page that refuses must not take the text with it.
+    if (saving || dirty) {
+      event.preventDefault();
+      waiting = { button: event.submitter };
+      if (!saving) save();
+      return;
+    }
+    freshToken();
+  });
+  // Whoever was signed out while writing stays on the page, with what is not kept anywhere yet.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { xhr } = event.detail;
+    const away = xhr.getResponseHeader("HX-Redirect") || /<html/i.test(xhr.responseText);
+    if (!away || !(dirty || saving)) return;
+    event.preventDefault();
+    signedOut.hidden = false;
   });
 }
 

@@ -158,7 +158,7 @@ def test_an_order_goes_on(before: Status, after: Status, origin: Origin) -> None
         (Status.REPORTED, Status.SCHEDULED),
         (Status.CANCELLED, Status.SCHEDULED),
         (Status.REQUESTED, Status.CANCELLED),
-        (Status.PERFORMED, Status.REQUESTED),
+        (Status.DISCONTINUED, Status.REQUESTED),
     ],
 )
 def test_an_order_does_not_go_astray(before: Status, after: Status, origin: Origin) -> None:

@@ -104,3 +104,23 @@ def test_a_draft_changed_elsewhere_is_told_beside_the_text(page: Page) -> None:
     page.keyboard.press("Control+s")
     expect(page.get_by_text("changed in another window")).to_be_visible()
     expect(page.get_by_label("Findings")).to_have_value("Mine.")
+
+
+def test_who_was_signed_out_while_writing_loses_nothing(page: Page) -> None:
+    report = make_report()
+    page.goto(f"/reports/{report.pk}/")
+    (session,) = (one for one in page.context.cookies() if one["name"] == "sessionid")
+    page.context.clear_cookies()
+    page.get_by_label("Findings").fill("An hour of work.")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("you are signed out")).to_be_visible()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_label("Findings")).to_have_value("An hour of work.")
+    token: Any = {**session, "name": "csrftoken", "value": "b" * 32, "httpOnly": False}
+    again: Any = session
+    page.context.add_cookies([again, token])
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Report signed.")).to_be_visible()
+    report.refresh_from_db()
+    assert report.findings == "An hour of work."

@@ -62,7 +62,7 @@ def test_the_study_uid_of_the_worklist_finds_the_order(
     assert study.patient == procedure.order.patient
     assert list(study.procedures.all()) == [procedure]
     assert study.match_reason == "by Study Instance UID"
-    assert kinds() == ["study-received", "study-matched", "study-corrected"]
+    assert kinds() == ["study-received", "study-matched", "study-corrected", "order-changed"]
     event = Event.objects.get(kind="study-matched")
     assert event.accession_number == "A0000001"
     assert event.patient_id == procedure.order.patient.pk
@@ -157,7 +157,7 @@ def test_a_person_settles_what_the_machine_could_not(
     match_study(study, procedure=procedure, reason="clicked twice", origin=origin)
     study.refresh_from_db()
     assert (study.match, study.match_reason) == (Study.Match.MATCHED, "seen on the images")
-    assert kinds() == ["study-received", "study-matched", "study-corrected"]
+    assert kinds() == ["study-received", "study-matched", "study-corrected", "order-changed"]
 
 
 def test_a_study_is_complete_once_when_it_is_quiet(
@@ -187,4 +187,4 @@ def test_an_order_placed_after_the_images_is_found_when_they_settle(
     settle_study(study, origin=origin)
     study.refresh_from_db()
     assert study.match == Study.Match.MATCHED
-    assert kinds() == ["study-received", "study-matched", "study-complete"]
+    assert kinds() == ["study-received", "study-matched", "order-changed", "study-complete"]

@@ -14,6 +14,7 @@ from apps.patients.models import Patient, PatientIdentifier
 from apps.studies.models import Correction, Series, Study
 from apps.studies.services.coercing import coerce_from_order, undo_coercion
 from apps.studies.services.correcting import WHOLE_STUDY, Scope, correct_study
+from apps.worklist.services.images import forget_images, note_images
 
 # Written out or dropped at will: MUELLER, MÜLLER and MULLER are one name.
 _UMLAUTS = (("AE", "A"), ("OE", "O"), ("UE", "U"), ("SS", "S"))
@@ -31,7 +32,7 @@ def match_study(
         if row.match == Study.Match.MATCHED and row.procedures.filter(pk=procedure.pk).exists():
             return row
         if row.procedures.exclude(order=procedure.order_id).exists():
-            row.procedures.clear()
+            _let_go(row, origin=origin)
             undo_coercion(row, origin=origin)
         _link(row, [procedure], reason, origin=origin)
     return row
@@ -43,7 +44,7 @@ def unmatch_study(study: Study, *, reason: str, origin: Origin) -> Study:
         row = Study.objects.select_for_update().get(pk=study.pk)
         if row.match != Study.Match.MATCHED:
             return row
-        row.procedures.clear()
+        _let_go(row, origin=origin)
         row.patient = None
         row.match, row.match_reason = Study.Match.UNMATCHED, reason[:200]
         row.revision += 1
@@ -146,6 +147,14 @@ def _link(
         details={"procedures": [one.pk for one in procedures], "reason": reason[:200]},
     )
     coerce_from_order(study, procedures, origin=origin)
+    note_images(procedures, modalities=study.modality_list, origin=origin)
+
+
+def _let_go(study: Study, *, origin: Origin) -> None:
+    """The study answers none of its procedures any more; those without another wait again."""
+    procedures = list(study.procedures.all())
+    study.procedures.clear()
+    forget_images([one for one in procedures if not one.studies.exists()], origin=origin)
 
 
 def _find_procedures(
