@@ -118,6 +118,11 @@ PACKAGE = Package(
         "storeMeasurements",
         "hydrateStructuredReport",
         "RAW_MEASUREMENT_ADDED",
+        # Segmentations nobody has kept, and the places in the browser's history.
+        "generateSegmentation",
+        "createStoreFunction",
+        "SEGMENTATION_DATA_MODIFIED",
+        "idx: index",
         # What is on the screen.
         "viewportGridService",
         "displaySetService",

@@ -34,6 +34,7 @@ def layouts_facts(request: HttpRequest) -> dict[str, Any]:
             "windows": _("Keep the windows, too"),
             "forEverybody": _("For everybody"),
             "saved": _("The layout is kept."),
+            "oblique": _("Oblique planes are not kept: they come back as the plane of the series."),
             "failed": _("This did not work. Please try again."),
             "close": _("Close"),
         },

@@ -95,10 +95,13 @@ def measurement_facts(_request: HttpRequest) -> Facts:
 
 
 def unsaved_facts(_request: HttpRequest) -> Facts:
-    """What is asked before the viewer leaves measurements; in braces how many."""
+    """What is asked before the viewer leaves what was drawn; in braces how many."""
     return {
         "words": {
             "title": _("Measurements not saved: {count}"),
+            "titleDrawn": _("Drawings not saved: {count}"),
+            "segmentation": _("Segmentation"),
+            "contours": _("Contours: stay here and store them from the menu beside their name"),
             "question": _("They are lost when other images are shown."),
             "insert": _("Put into the report and go on"),
             "store": _("Store with the images and go on"),

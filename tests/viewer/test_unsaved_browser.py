@@ -119,3 +119,40 @@ def keep_what_is_drawn(viewer: Viewer, study: str) -> None:
     viewer.wait_for_state(lambda now: now["viewports"][0]["shows"] == ["SR"], "the report shown")
     viewer.page.wait_for_timeout(LATER)
     assert viewer.state()["measurements"] == ["Length"]
+
+
+def draw_segmentation(viewer: Viewer) -> None:
+    """Paint a stroke into a new segmentation, as in the viewer's mode for these."""
+    viewer.page.get_by_text("Add segmentation").first.click()
+    viewer.wait_for_state(lambda now: now["segmentations"], "a segmentation")
+    viewer.command("setToolActiveToolbar", toolName="CircularBrush")
+    box = viewer.page.locator("[data-cy=viewport-pane] canvas").first.bounding_box()
+    assert box
+    middle, across = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    viewer.page.mouse.move(middle, across)
+    viewer.page.mouse.down()
+    viewer.page.mouse.move(middle + 40, across, steps=4)
+    viewer.page.mouse.up()
+
+
+def test_the_browsers_back_does_not_drop_a_segmentation(viewer: Viewer, studies: list[str]) -> None:
+    first, second = studies
+    page = viewer.page
+    viewer.open(first)
+    viewer.wait_for_images()
+    viewer.command("navigateHistory", to=f"/segmentation?StudyInstanceUIDs={second}")
+    page.get_by_text("Add segmentation").first.wait_for()
+    viewer.wait_for_images()
+    draw_segmentation(viewer)
+    question = page.get_by_role("dialog", name="Drawings not saved: 1")
+
+    page.evaluate("history.back()")
+    question.get_by_role("button", name="Stay here").click()
+    assert second in page.url
+    assert len(viewer.state()["segmentations"]) == 1
+
+    page.evaluate("history.back()")
+    question.get_by_role("button", name="Store with the images").click()
+    page.wait_for_url(f"**{first}")
+    assert Event.objects.get(kind=Kind.OBJECT_SAVED).study_instance_uid == second
+    assert viewer.complaints == []

@@ -18,6 +18,7 @@ import * as drawing from "./drawing.js";
 import * as hotkeys from "./hotkeys.js";
 import * as keyImages from "./key-images.js";
 import * as layouts from "./layouts.js";
+import * as leaving from "./leaving.js";
 import * as measurements from "./measurements.js";
 import * as navigation from "./navigation.js";
 import * as preferences from "./preferences.js";
@@ -28,6 +29,7 @@ import * as reading from "./reading.js";
 import * as regular from "./regular.js";
 import * as reportPicture from "./report-picture.js";
 import * as saving from "./saving.js";
+import * as segmentations from "./segmentations.js";
 import * as slab from "./slab.js";
 import * as threed from "./threed.js";
 import { arrange } from "./toolbar.js";
@@ -37,7 +39,8 @@ import * as windows from "./windows.js";
 
 // In this order their buttons stand in the toolbar.
 const parts = [
-  ...[reading, navigation, priors, measurements, tracking, unsaved, prefetch, saving],
+  ...[reading, navigation, priors, measurements, tracking, prefetch, saving],
+  ...[segmentations, leaving, unsaved],
   ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
   ...[documents, preferences, compiled, drawing, hotkeys],
 ];

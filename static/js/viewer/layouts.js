@@ -144,9 +144,12 @@ function modalityOf(layout) {
   return shown.map((series) => series.modality).find(Boolean) ?? fitting.modalities[0] ?? "";
 }
 
+const isOblique = ({ kind, orientation }) => kind === "volume" && orientation === "acquisition";
+
 function form(context, close) {
   const captured = () => capture(context.servicesManager.services, studyUid);
-  const modality = modalityOf(captured());
+  const shown = captured();
+  const modality = modalityOf(shown);
   const fields = [
     labelled(words.name, element("input", { type: "text", name: "name", maxLength: 64, required: true })),
     kinds(modality),
@@ -154,6 +157,7 @@ function form(context, close) {
     ticked(words.windows, tick("windows", VALUES_MEAN_SOMETHING.includes(modality))),
   ];
   if (mayShare) fields.push(ticked(words.forEverybody, tick("for_everybody", false)));
+  if (shown.viewports.some(isOblique)) fields.push(element("p", {}, words.oblique));
   const fault = element("p", { className: "openpacs-fault", role: "alert" });
   const send = element("button", { type: "submit" }, words.save);
   const made = element("form", {}, element("h3", {}, words.saveTitle), ...fields, fault, send);

@@ -1,9 +1,11 @@
-// Before the viewer goes to somebody else it asks about measurements that would be lost.
+// Before the viewer goes to somebody else it asks about what was drawn and would be lost.
 /* global openpacs */
 import { openDialog } from "./dialogs.js";
 import { element } from "./elements.js";
+import { watchHistory } from "./leaving.js";
 import { areOffered, told, unsaved } from "./measurements.js";
 import { askBefore, openDesk, send } from "./reading.js";
+import { storeSegmentation, unsavedSegmentations } from "./segmentations.js";
 
 const { words } = openpacs.unsaved;
 const DIALOG = "openpacs-unsaved";
@@ -14,9 +16,20 @@ let context = null;
 let asked = null; // the question that is open, for all who want to go
 let going = 0;
 
-const wouldBeLost = () => (Date.now() < going ? [] : unsaved());
+const NOTHING = { measured: [], drawn: [], count: 0 };
 
-async function store(list) {
+function wouldBeLost() {
+  if (Date.now() < going) return NOTHING;
+  const [measured, drawn] = [unsaved(), unsavedSegmentations()];
+  return { measured, drawn, count: measured.length + drawn.length };
+}
+
+async function store({ measured, drawn }) {
+  for (const one of drawn) await storeSegmentation(one, SOURCE);
+  await storeMeasured(measured);
+}
+
+async function storeMeasured(list) {
   const { commandsManager } = context;
   for (const study of new Set(list.map((one) => one.referenceStudyUID))) {
     const measurementData = list.filter((one) => one.referenceStudyUID === study);
@@ -29,13 +42,22 @@ async function store(list) {
 // What can be done with them first: each resolves once it may be gone on.
 function ways(list) {
   const found = [];
-  if (openDesk() && areOffered(list)) found.push([words.insert, () => send({ kind: "insert" })]);
-  if (openpacs.site.mayStore) found.push([words.store, () => store(list)]);
+  const { measured, drawn } = list;
+  if (!drawn.length && openDesk() && areOffered(measured)) found.push([words.insert, () => send({ kind: "insert" })]);
+  if (openpacs.site.mayStore && drawn.every((one) => one.isStorable)) found.push([words.store, () => store(list)]);
   return found;
 }
 
-function line(measurement) {
-  const { label, value, place } = told(measurement);
+function lines({ measured, drawn }) {
+  return [
+    ...measured.map((one) => line(told(one))),
+    ...drawn.map(({ label, isStorable }) =>
+      line({ label, value: "", place: isStorable ? words.segmentation : words.contours }),
+    ),
+  ];
+}
+
+function line({ label, value, place }) {
   const text = element("span", { className: "openpacs-what" }, element("b", {}, label), ` ${value}`);
   text.append(element("small", {}, place));
   return element("li", {}, text);
@@ -44,7 +66,8 @@ function line(measurement) {
 function ask(list) {
   return new Promise((resolve) => {
     let goes = false;
-    const title = words.title.replace("{count}", list.length);
+    const heading = list.drawn.length ? words.titleDrawn : words.title;
+    const title = heading.replace("{count}", list.count);
     const { dialog, body } = openDialog({ name: DIALOG, title, onClose: () => resolve(goes) });
     const fault = element("p", { className: "openpacs-fault", role: "alert" });
     const action = ([text, run, className = ""]) => {
@@ -66,7 +89,7 @@ function ask(list) {
     const drop = action([words.drop, () => {}, "openpacs-quiet"]);
     const choices = element("div", { className: "openpacs-choices" }, ...kept, drop, stay);
     body.classList.add("openpacs-choices");
-    body.append(element("ul", {}, ...list.map(line)), element("p", {}, words.question), choices, fault);
+    body.append(element("ul", {}, ...lines(list)), element("p", {}, words.question), choices, fault);
     (kept[0] ?? stay).focus();
   });
 }
@@ -74,7 +97,7 @@ function ask(list) {
 // Resolves to whether the viewer may go to other images; asks where something would be lost.
 async function mayGo() {
   const list = wouldBeLost();
-  if (list.length === 0) return true;
+  if (list.count === 0) return true;
   asked ??= ask(list).finally(() => {
     asked = null;
   });
@@ -84,10 +107,11 @@ async function mayGo() {
 }
 
 askBefore(mayGo);
+watchHistory(() => wouldBeLost().count > 0);
 
 // Where the page itself is left, the browser asks in its own words.
 window.addEventListener("beforeunload", (event) => {
-  if (wouldBeLost().length > 0) event.preventDefault();
+  if (wouldBeLost().count > 0) event.preventDefault();
 });
 
 export function enter(given) {
