@@ -17,6 +17,7 @@ from apps.dicom.keys import BadKeyError
 from apps.studies.patience import TooMuchAsked
 from apps.studies.room import DiskFull
 from apps.studies.services.rendering import BusyError, NotRenderableError
+from apps.studies.storage import StorageAwayError
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def failure(error: Exception) -> HttpResponse:
         log.warning("DICOMweb request refused: too many pictures or films at once")
         text = _("Too much is being made at the moment: ask again soon.")
     elif status >= 500:
-        log.error("DICOMweb request failed: %s", type(error).__name__, exc_info=error)
+        _note(error)
         text = _("The stored data cannot be read at the moment.")
     elif status == 403:
         text = str(error) or _("You may not do this.")
@@ -102,6 +103,13 @@ def failure(error: Exception) -> HttpResponse:
     if status == 503:
         response["Retry-After"] = RETRY_SECONDS
     return response
+
+
+def _note(error: Exception) -> None:
+    if isinstance(error, StorageAwayError):  # no fault of ours, and every request meets it
+        log.error("DICOMweb request failed: the storage is away, %s", error)
+    else:
+        log.error("DICOMweb request failed: %s", type(error).__name__, exc_info=error)
 
 
 def _status_of(error: Exception) -> int:

@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 from apps.audit.models import Event
+from apps.studies.storage import FolderStorage, StorageAwayError
 from tests.dicom.objects import ct_image
 from tests.dicomweb.conftest import Keep, address_of
 
@@ -341,3 +342,22 @@ def test_who_sees_only_some_studies_gets_the_same_of_them(
     monkeypatch.setattr("apps.dicomweb.views.lookup.sees_all", lambda *_: False)
     after = parts_of(get(radiologist, address, ANY_FRAME)), get(radiologist, metadata).content
     assert after == before
+
+
+def test_a_storage_that_is_away_costs_one_line_of_the_log(
+    keep: Keep,
+    radiologist: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(*_: Any) -> bytes:
+        raise StorageAwayError("download failed (EndpointConnectionError)")
+
+    row = keep(ct_image())
+    monkeypatch.setattr(FolderStorage, "read", away)
+    monkeypatch.setattr(FolderStorage, "read_into", away)
+    answer = radiologist.get(f"{address_of(row)}/frames/1", headers={"accept": ANY_FRAME})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    (line,) = [one for one in caplog.records if one.name == "apps.dicomweb.exceptions"]
+    assert "download failed (EndpointConnectionError)" in line.getMessage()
+    assert line.exc_info is None
