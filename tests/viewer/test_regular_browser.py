@@ -40,7 +40,9 @@ def test_a_tilted_series_is_made_regular_and_shown_in_mpr(page: Page) -> None:
     expect(notice).to_contain_text("tilt of 15.0°", timeout=STEADY)
     # Not in the layout it was asked for, but as plain images.
     expect(page.locator("canvas.cornerstone-canvas")).to_have_count(1, timeout=STEADY)
-    page.get_by_role("button", name="Make regular for MPR and 3D").click()
+    with page.expect_response(lambda answer: answer.request.method == "POST") as asked:
+        page.get_by_role("button", name="Make regular for MPR and 3D").click()
+    assert asked.value.ok
     expect(notice).to_contain_text("Making a regular series")
     assert make_due() == 1
     assert RegularSeries.objects.get().state == "done"
