@@ -12,7 +12,7 @@ from typing import NamedTuple
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET = 0.1  # busy fraction of all processors below which a cell may begin
-FRESH_BYTES = 768 << 20  # more than a cell writes
+FRESH_BYTES = 1536 << 20  # more than a cell writes
 _PAGES = bytes(1 << 20)
 
 

@@ -20,8 +20,9 @@ CHAPTERS = {
         "C-STORE",
         "Every cell begins with an empty storage and ends with a query, after the last "
         "A-RELEASE, that has to find every instance sent; a cell that misses one fails. Eight "
-        "studies are dealt out to the associations. Memory is what all processes of the server "
-        "grow by (proportional set size) when many associations are open and silent.",
+        "studies of 200 large or 400 small instances are dealt out to the associations. Memory is "
+        "what all processes of the server grow by (proportional set size) when many associations "
+        "are open and silent.",
     ),
     "million": Chapter(
         "Ingest with a million instances in the index",
