@@ -4,7 +4,6 @@ Names in the storage are made by us: `studies/2026/11/22/<study>/<file>.dcm`. Th
 is readable without us, and the index can be rebuilt from it.
 """
 
-import io
 import os
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ _S3_OPTIONS = frozenset(
 
 # Of a bucket: files sent at once, and how many may fail before the rest is left for later.
 AT_ONCE, MOST_FAILED = 8, 8
+IN_MEMORY = 1 << 24  # bytes of an object that is read whole
 
 
 class StorageError(OSError):
@@ -188,9 +188,12 @@ class BucketStorage(S3Storage):
         room[:] = self.read(name, offset, len(room))
 
     def open(self, name: str, mode: str = "rb") -> Any:
-        """The whole object, in memory."""
+        """The whole object: in memory if it is small, else in a file that goes when closed."""
+        kept = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by who asked
         with _asking("download"):
-            return io.BytesIO(self.bucket.Object(self.key_of(name)).get()["Body"].read())
+            shutil.copyfileobj(self.bucket.Object(self.key_of(name)).get()["Body"], kept)
+        kept.seek(0)
+        return kept
 
     def size(self, name: str) -> int:
         with _asking("look"):
