@@ -63,7 +63,10 @@ class Running:
         return [int(one) for one in path.read_text().split()]
 
     def wait_for_children(self, count: int) -> list[int]:
-        wait_for(lambda: len(self.children()) == count, seconds=30)
+        """Once all of them serve: beside its main thread, each has one that accepts."""
+        wait_for(
+            lambda: [_threads(one) > 1 for one in self.children()] == [True] * count, seconds=30
+        )
         return self.children()
 
     def associate(self, *sop_classes: str) -> socket.socket:
@@ -97,6 +100,13 @@ class Running:
                 if link.is_symlink() and str(link.readlink()) == f"socket:[{inode}]":
                     return child
         raise AssertionError("nobody has the connection")
+
+
+def _threads(process: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{process}/task").iterdir()))
+    except FileNotFoundError:  # it has just ended
+        return 0
 
 
 def _peak(process: int) -> int:
