@@ -101,14 +101,11 @@ def measure(bench: Bench) -> Iterator[Row]:
             "Orthanc": partial(_orthanc, orthanc),
         }
         read = {name: partial(_cells, one, bench.plan) for name, one in contestants.items()}
-        found = interleaved_cases(read, rounds=bench.plan.rounds)
+        found = interleaved_cases(read, cases=_names(), rounds=bench.plan.rounds)
         peer = found.pop("Orthanc")
         for who, readings in found.items():
             for name in _names():
-                ours, theirs = (
-                    one.get(name, Readings(failure="not reached")) for one in (readings, peer)
-                )
-                yield compare(_case(name, who), ours, theirs, bench.where)
+                yield compare(_case(name, who), readings[name], peer[name], bench.where)
         yield from _with_a_million(bench, engine)
 
 
@@ -224,9 +221,9 @@ def _with_a_million(bench: Bench, engine: Engine) -> Iterator[Row]:
     department.fill("studies", str(MANY_STUDIES), str(PER_STUDY), template)
     opened = partial(_openpacs, department, department.fill("session"))
     read = {"openpacs": partial(_limit_cells, opened, bench.plan)}
-    found = interleaved_cases(read, rounds=bench.plan.rounds)["openpacs"]
+    found = interleaved_cases(read, cases=LIMITS, rounds=bench.plan.rounds)["openpacs"]
     for name, (limit, _) in LIMITS.items():
-        ours = found.get(name, Readings(failure="not reached"))
+        ours = found[name]
         bound = Readings([Reading(value=limit)] * len(ours.rounds))
         yield compare(cases[name], ours, bound, bench.where)
 

@@ -2,11 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.processes import BenchmarkError
 from tests.servers import NoServer
+
+# What ends a contestant's part and not the benchmark; OSError: it hung up, or never answered.
+FAILURES = (BenchmarkError, NoServer, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +43,17 @@ def interleaved(
 
 
 def interleaved_cases(
-    contestants: Mapping[str, Callable[[], Mapping[str, Reading]]], *, rounds: int
+    contestants: Mapping[str, Callable[[], Mapping[str, Reading]]],
+    *,
+    cases: Iterable[str],
+    rounds: int,
 ) -> dict[str, dict[str, Readings]]:
-    """The same for contestants that read many cases once they run: contestant -> case -> rounds.
+    """The same for contestants that read all `cases` once they run: contestant -> case -> rounds.
 
     One that fails in a round has failed in every case from then on.
     """
-    found: dict[str, dict[str, Readings]] = {name: {} for name in contestants}
+    listed = list(cases)
+    found = {name: {case: Readings() for case in listed} for name in contestants}
     failures: dict[str, str] = {}
     names = list(contestants)
     for turn in range(rounds):
@@ -69,9 +76,9 @@ def _read_cases(
     say(f"  Round {turn + 1}, {name}")
     try:
         for case, reading in read().items():
-            found.setdefault(case, Readings()).rounds.append(reading)
+            found[case].rounds.append(reading)
             say(f"    {case}: {reading.value:.4g}")
-    except (BenchmarkError, NoServer) as problem:
+    except FAILURES as problem:
         failures[name] = str(problem)
         say(f"    failed: {problem}")
 
@@ -80,7 +87,7 @@ def _read(readings: Readings, read: Callable[[], Reading], title: str) -> None:
     began = time.monotonic()
     try:
         reading = read()
-    except (BenchmarkError, NoServer) as problem:
+    except FAILURES as problem:
         readings.failure = str(problem)
         say(f"  {title}: failed: {problem}")
     else:
