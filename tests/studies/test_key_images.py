@@ -15,6 +15,7 @@ from apps.studies.services import (
     UnknownImageError,
     change_key_images,
     key_images,
+    marking,
     rebuild_index,
     store_instances,
     write_sidecar,
@@ -103,6 +104,46 @@ def test_stars_of_one_user_in_several_windows_are_all_kept(
     assert [uid for uid, *_ in marked(reader)] == [one.SOPInstanceUID for one in images]
     assert documents().count() == 1
     assert Event.objects.filter(kind="key-images-changed").count() == 3
+
+
+def test_stars_that_overtake_one_another_are_all_kept_and_journalled(
+    images: list[Dataset], reader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each list is stored while the one before it is not settled yet; the last settles first."""
+    settled, waiting = marking._settled, [mark(one) for one in images[1:]]
+
+    def overtaken(*given: Any, **named: Any) -> bool:
+        if waiting:
+            change(reader, [waiting.pop(0)])
+        return settled(*given, **named)
+
+    monkeypatch.setattr(marking, "_settled", overtaken)
+    change(reader, [mark(images[0])])
+    assert [uid for uid, *_ in marked(reader)] == [one.SOPInstanceUID for one in images]
+    assert documents().count() == 1
+    told = Event.objects.filter(kind="key-images-changed")
+    assert [one.details["marked"] for one in told] == [1, 1, 1]
+
+
+def died(*_given: Any, **_named: Any) -> bool:
+    raise SystemExit
+
+
+def test_a_list_whose_maker_died_is_in_nobodys_way(
+    images: list[Dataset], reader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(reader, [mark(images[0])])
+    with monkeypatch.context() as patch:
+        patch.setattr(marking, "_settled", died)
+        with pytest.raises(SystemExit):
+            change(reader, [mark(images[1])])
+    assert [uid for uid, *_ in marked(reader)] == [images[0].SOPInstanceUID]
+    change(reader, [mark(images[2])])
+    assert [uid for uid, *_ in marked(reader)] == [
+        images[0].SOPInstanceUID,
+        images[2].SOPInstanceUID,
+    ]
+    assert documents().count() == 1
 
 
 def test_what_was_marked_before_changes_nothing(images: list[Dataset], reader: User) -> None:

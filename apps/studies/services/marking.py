@@ -132,16 +132,19 @@ def change_key_images(
     UnknownImageError, TooManyMarksError, NotKeptError, KeyError for an unknown title.
     """
     change = _Change(study, set(marked), set(unmarked), title, user, origin)
-    for _attempt in range(ATTEMPTS):
-        if _changed(change):
+    for attempt in range(ATTEMPTS):
+        if _changed(change, again=attempt > 0):
             return
     raise NotKeptError(str(NotKeptError.message))
 
 
-def _changed(change: _Change) -> bool:
-    """False where another change came before this one: it has to begin with that one's list."""
-    before = change.lists()
-    old = set(before[-1].said.marks) if before else set()
+def _changed(change: _Change, *, again: bool) -> bool:
+    """False where another change came before this one: it has to begin with that one's list.
+
+    It begins with the oldest list: that one has been settled, or nothing keeps it from being.
+    """
+    before = change.lists()[:1]
+    old = set(before[0].said.marks) if before else set()
     new = (old - change.unmarked) | change.marked
     images = _images(change.study, {mark.sop_instance_uid for mark in new})
     if not all(_is_there(mark, images) for mark in change.marked):
@@ -149,6 +152,8 @@ def _changed(change: _Change) -> bool:
     if len(new) > MOST_MARKS:
         raise TooManyMarksError(str(TooManyMarksError.message))
     if new == old:
+        if again:  # a change that began with our list was settled before it, and said its own only
+            _note(change, (len(change.marked), len(change.unmarked)))
         return True
     kept = sorted(mark for mark in new if mark.sop_instance_uid in images)
     made = _stored(change, [_referenced(one, images) for one in kept]) if kept else ""
@@ -160,26 +165,32 @@ def _settled(
 ) -> bool:
     """Let the list `made` take the place of those before it, or withdraw it.
 
-    It does where these are still all there is before it: of lists made at the same moment the
-    first one wins, so that one of them always does.
+    It does where the one it began with is still the oldest; whoever made the others begins anew,
+    or has died. Of lists made at the same moment the first wins, so that one of them always does.
     """
     with transaction.atomic():
         Study.everything.select_for_update().only("pk").get(pk=change.study.pk)
         now = change.lists()
         mine = [one for one in now if one.instance.sop_instance_uid == made]
         earlier = [one for one in now if not mine or one.instance.pk < mine[0].instance.pk]
-        if [one.instance.pk for one in earlier] != [one.instance.pk for one in before]:
+        if [one.instance.pk for one in earlier[:1]] != [one.instance.pk for one in before]:
             _supersede(change, mine)
             return False
-        _supersede(change, before)
-        marked, unmarked = counts
-        record_of_study(
-            Kind.KEY_IMAGES_CHANGED,
-            change.study,
-            origin=change.origin,
-            details={"title": TITLES[change.title], "marked": marked, "unmarked": unmarked},
-        )
+        if made and not mine:  # taken over, or put aside, by a change that was settled first
+            return False
+        _supersede(change, earlier)
+        _note(change, counts)
     return True
+
+
+def _note(change: _Change, counts: tuple[int, int]) -> None:
+    marked, unmarked = counts
+    record_of_study(
+        Kind.KEY_IMAGES_CHANGED,
+        change.study,
+        origin=change.origin,
+        details={"title": TITLES[change.title], "marked": marked, "unmarked": unmarked},
+    )
 
 
 def series_of(study: Study, user: User) -> str:
@@ -188,10 +199,10 @@ def series_of(study: Study, user: User) -> str:
 
 
 def _documents(study: Study) -> Iterator[_Document]:
-    """Those that mark images, newest first; of lists made here the newest under each title."""
+    """Those that mark images; of lists made here under one title the oldest, which counts."""
     rows = Instance.objects.filter(series__study=study, sop_class_uid=KEY_OBJECTS)
     seen: set[tuple[int, str]] = set()
-    for row in rows.select_related("series", "provenance").order_by("-pk"):
+    for row in rows.select_related("series", "provenance").order_by("pk"):
         said = read_key_objects(header_json(row, lambda _path: ""))
         place = (row.series_id, said.title)
         is_ours = hasattr(row, "provenance")
@@ -201,7 +212,7 @@ def _documents(study: Study) -> Iterator[_Document]:
 
 
 def _own(study: Study, user: User) -> list[_Document]:
-    """The user's own lists, oldest first; two of one title where a process died in between."""
+    """The user's own lists, oldest first; several of one title until one of them is settled."""
     rows = Instance.objects.filter(
         series__series_instance_uid=series_of(study, user), sop_class_uid=KEY_OBJECTS
     )
