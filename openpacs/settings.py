@@ -192,7 +192,7 @@ STORAGES: dict[str, dict[str, Any]] = {
         "BACKEND": "apps.studies.storage.dicom_storage",
         "OPTIONS": {"location": env("DICOM_STORAGE", default=str(OPENPACS_HOME / "dicom"))},
     },
-    "staticfiles": {"BACKEND": "openpacs.staticfiles.StaticFiles"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
 # --- Celery -------------------------------------------------------------------------
@@ -288,7 +288,12 @@ TIME_ZONE = env("OPENPACS_TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BUILD_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static", ("kit", BUILD_DIR / "kit")]
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("kit", BUILD_DIR / "kit"),
+    ("viewer", BUILD_DIR / "extension"),
+]
+VIEWER_EXTENSION = "viewer/extension.js"  # all of static/js/viewer in one file
 WHITENOISE_ROOT = BUILD_DIR / "public"  # holds viewer/ and volview/: served there
 # Names that carry a hash of the content: ours (12 digits), OHIF's (16) and VolView's (8).
 WHITENOISE_IMMUTABLE_FILE_TEST = (

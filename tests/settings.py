@@ -35,4 +35,5 @@ if REDIS_URL:
     number = int(WORKER.removeprefix("gw")) + 1 if WORKER.startswith("gw") else 0
     CACHES["default"]["LOCATION"] = f"{REDIS_URL}/{number}"
 OPENPACS_API_REQUESTS = 0  # tests that ask thousands of things are one caller
+VIEWER_EXTENSION = "js/viewer/extension.js"  # its parts: tests talk to single ones
 WHITENOISE_AUTOREFRESH = True  # nothing is collected before tests: look when asked

@@ -46,7 +46,7 @@ def site_facts(request: HttpRequest) -> Facts:
     return {
         "name": settings.OPENPACS_SITE_NAME,
         "base": reverse("viewer:page"),
-        "extension": static("js/viewer/extension.js"),
+        "extension": static(settings.VIEWER_EXTENSION),
         "dicomweb": DICOMWEB,
         "signIn": reverse("accounts:login"),
         "csrfToken": get_token(request),

@@ -22,7 +22,7 @@ CHUNKS = ("1673", "6938", "6489", "6495", "8478", "89")
 
 def with_hints(page: bytes, studies: Sequence[str]) -> bytes:
     """The viewer's page for these studies, with links to what it will need in its head."""
-    links = _links(settings.BUILD_DIR, settings.BASE_DIR) + _layouts(studies)
+    links = _links(settings.BUILD_DIR, settings.VIEWER_EXTENSION) + _layouts(studies)
     # Behind the page's own scripts, which are asked for in the order in which they stand.
     return page.replace(b"</head>", links.encode() + b"</head>", 1)
 
@@ -39,16 +39,11 @@ def _layouts(studies: Sequence[str]) -> SafeString:
 
 
 @functools.cache
-def _links(build: Path, base: Path) -> SafeString:
+def _links(build: Path, extension: str) -> SafeString:
     folder = build / "public" / "viewer"
     chunks = [path.name for one in CHUNKS for path in folder.glob(f"{one}.bundle.*.js")]
-    modules = sorted(path.name for path in (base / "static" / "js" / "viewer").glob("*.js"))
     scripts = format_html_join(
         "", '<link rel="preload" as="script" href="{}{}">', ((BASE, name) for name in chunks)
     )
-    ours = format_html_join(
-        "",
-        '<link rel="modulepreload" href="{}">',
-        ((static(f"js/viewer/{name}"),) for name in modules),
-    )
+    ours = format_html('<link rel="modulepreload" href="{}">', static(extension))
     return format_html("{}{}", scripts, ours)

@@ -1,14 +1,17 @@
 """The viewer's scripts are kept compiled after its first image, and nothing starts twice."""
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pydicom
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from apps.audit.services import Origin
 from apps.studies.services import store_instances
 from apps.studies.spool import Spool
+from openpacs import settings as installed
 
 pytestmark = [
     pytest.mark.browser,
@@ -60,3 +63,17 @@ def test_scripts_run_again_once_and_the_viewer_starts_once(page: Page, study: st
     page.wait_for_function(SHOWN, timeout=STARTED)
     assert page.evaluate(RUNS) == 1
     assert errors == []
+
+
+def test_as_installed_all_parts_of_the_extension_are_one_file(
+    page: Page, study: str, settings: Any
+) -> None:
+    settings.VIEWER_EXTENSION = installed.VIEWER_EXTENSION
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.goto(f"/viewer/viewer?StudyInstanceUIDs={study}")
+    page.wait_for_function(SHOWN, timeout=STARTED)
+    expect(page.locator("[data-cy=openpacsLayouts]")).to_be_visible()
+    assert [one for one in asked if one.startswith("/static/") and one.endswith(".js")] == [
+        "/static/viewer/extension.js"
+    ]
