@@ -141,6 +141,11 @@ class Report(models.Model):
         return list(found.values())
 
     @property
+    def study_uids(self) -> str:
+        """Their UIDs as the viewer takes them, with commas; empty without images."""
+        return ",".join(study.study_instance_uid for study in self.studies)
+
+    @property
     def image_count(self) -> int:
         return sum(study.instance_count for study in self.studies)
 

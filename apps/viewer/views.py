@@ -1,6 +1,7 @@
 """The viewer's page, its configuration for one user, and the way into it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -72,11 +73,9 @@ def config(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def open_study(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
-    """Send the user to the viewer with one study open."""
-    study = seen_study(request, study_instance_uid)
-    address = reverse("viewer:page") + "viewer"
-    return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': study.study_instance_uid})}")
+def open_studies(request: HttpRequest, uids: str) -> HttpResponseBase:
+    """Send the user to the viewer with a study open, or with several: UIDs with commas."""
+    return _opened(seen_study(request, uid) for uid in uids.split(",")[:AT_ONCE])
 
 
 @require_safe
@@ -85,9 +84,12 @@ def open_several(request: HttpRequest) -> HttpResponseBase:
     chosen = chosen_studies(visible(request.user, Study), request.GET.getlist("study")[:AT_ONCE])
     if not chosen.studies:
         raise Http404
-    uids = [study.study_instance_uid for study in chosen.studies]
-    address = reverse("viewer:page") + "viewer"
-    return redirect(f"{address}?{urlencode({'StudyInstanceUIDs': ','.join(uids)})}")
+    return _opened(chosen.studies)
+
+
+def _opened(studies: Iterable[Study]) -> HttpResponseBase:
+    uids = ",".join(study.study_instance_uid for study in studies)
+    return redirect(f"{reverse('viewer:page')}viewer?{urlencode({'StudyInstanceUIDs': uids})}")
 
 
 @require_safe
@@ -116,7 +118,7 @@ def priors(request: HttpRequest, study_instance_uid: str) -> HttpResponse:
 @require_safe
 @never_cache
 def next_study(request: HttpRequest) -> HttpResponse:
-    """The next unread exam that has images, below that of the study `after`; null for none.
+    """The studies of the next unread exam that has images, below that of the study `after`.
 
     Narrowed by `modality` as the reading list is. Nothing is claimed by it.
     """
@@ -129,4 +131,4 @@ def next_study(request: HttpRequest) -> HttpResponse:
     with_images = rows.unread_by(request.user).filter(order__procedures__studies__isnull=False)
     found = with_images.distinct().next_after(current)
     studies = found.studies if found else []
-    return JsonResponse({"study": studies[0].study_instance_uid if studies else None})
+    return JsonResponse({"studies": [one.study_instance_uid for one in studies]})

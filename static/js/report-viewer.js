@@ -137,7 +137,7 @@ function greet() {
 function lead() {
   for (const [from, one] of windows()) {
     const follows = one.name === WINDOW && own.length > 0;
-    if (follows && !one.studies.some((uid) => own.includes(uid))) open(own.slice(0, 1), from);
+    if (follows && !one.studies.some((uid) => own.includes(uid))) open(own, from);
   }
 }
 
@@ -150,7 +150,7 @@ function open(studies, to, keep = false) {
 function show(event) {
   const link = event.target.closest("[data-show]");
   if (!link || event.ctrlKey || event.metaKey) return;
-  const studies = link.dataset.show.split(" ");
+  const studies = link.dataset.show.split(" ").filter(Boolean);
   const apart = windows().find(([, one]) => one.name === WINDOW);
   const inside = [...viewers.entries()].find(([, one]) => one.frame);
   const wantsWindow = link.matches("[data-viewer]");
@@ -170,7 +170,7 @@ if (desk) {
   window.name ||= "openpacs-report"; // by which the viewer finds it
   document.addEventListener("click", show);
   document.querySelector("[data-show-own]").addEventListener("click", () => {
-    for (const [from] of viewers) open(own.slice(0, 1), from);
+    for (const [from] of viewers) open(own, from);
   });
   document.querySelector("[data-beside]")?.addEventListener("click", () => {
     for (const [from] of windows()) {

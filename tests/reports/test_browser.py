@@ -115,7 +115,8 @@ def test_who_was_signed_out_while_writing_loses_nothing(page: Page) -> None:
     page.keyboard.press("Control+s")
     expect(page.get_by_text("you are signed out")).to_be_visible()
     page.get_by_label("Your password").fill(PASSWORD)
-    page.keyboard.press("Control+Enter")
+    with page.expect_response("**/save/"):  # refused again: nobody is signed in
+        page.keyboard.press("Control+Enter")
     expect(page.get_by_label("Findings")).to_have_value("An hour of work.")
     token: Any = {**session, "name": "csrftoken", "value": "b" * 32, "httpOnly": False}
     again: Any = session

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Group
@@ -149,6 +150,19 @@ def test_the_page_takes_few_queries(
     client.get(reverse("reports:edit", args=[report.pk]))
     with django_assert_max_num_queries(20):
         client.get(reverse("reports:edit", args=[report.pk]))
+
+
+def test_all_studies_of_an_exam_are_opened_together(client: Client) -> None:
+    """One device, two studies: nobody may sign the one without having seen the other."""
+    order = make_order()
+    both = [make_study(order), make_study(order, study_instance_uid="2.25.77")]
+    report = make_report(order)
+    assert set(report.study_uids.split(",")) == {study.study_instance_uid for study in both}
+    address = reverse("viewer:open", args=[report.study_uids])
+    page = client.get(reverse("reports:edit", args=[report.pk])).text
+    assert f'data-viewer-frame="{address}"' in page
+    assert f'href="{address}"' in client.get(reverse("reports:reading-list")).text
+    assert client.get(address)["Location"].endswith(f"StudyInstanceUIDs={quote(report.study_uids)}")
 
 
 def test_text_of_a_report_is_escaped(client: Client, reader: User) -> None:

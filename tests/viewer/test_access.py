@@ -146,6 +146,7 @@ class World:
         values = {
             "study_instance_uid": instance.series.study.study_instance_uid,
             "study": instance.series.study.study_instance_uid,
+            "uids": instance.series.study.study_instance_uid,
             "series": instance.series.series_instance_uid,
             "instance": instance.sop_instance_uid,
             "series_instance_uid": instance.series.series_instance_uid,

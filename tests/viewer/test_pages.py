@@ -38,6 +38,8 @@ def test_opening_a_study_leads_to_the_viewer(as_role: AsRole, study: Study) -> N
 def test_a_study_that_is_not_visible_cannot_be_opened(as_role: AsRole, study: Study) -> None:
     referrer = as_role("referrer")
     assert referrer.get(reverse("viewer:open", args=[UID])).status_code == 404
+    both = reverse("viewer:open", args=[f"{UID},2.25.404"])
+    assert as_role("radiologist").get(both).status_code == 404
     assert referrer.get("/viewer/viewer", {"StudyInstanceUIDs": UID}).status_code == 404
 
 

@@ -101,9 +101,9 @@ def test_the_next_exam_has_images_and_is_not_claimed(as_role: AsRole) -> None:
     make_report()  # without images
     report = make_report(later)
     after = {"after": first.study_instance_uid}
-    assert client.get(url, after).json() == {"study": last.study_instance_uid}
-    assert client.get(url, {**after, "modality": "CT"}).json() == {"study": None}
-    assert client.get(url).json() == {"study": first.study_instance_uid}
+    assert client.get(url, after).json() == {"studies": [last.study_instance_uid]}
+    assert client.get(url, {**after, "modality": "CT"}).json() == {"studies": []}
+    assert client.get(url).json() == {"studies": [first.study_instance_uid]}
     for strange in ("2.25.404", "nonsense", "\x00"):
         assert client.get(url, {"after": strange}).status_code == 404
     report.refresh_from_db()

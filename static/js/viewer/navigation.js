@@ -23,22 +23,21 @@ async function goOn() {
     if (await isFreeToGo()) send({ kind: "next", to: desk.from });
     return;
   }
-  const study = await nextStudy();
-  if (study) open([study]);
+  const studies = await nextStudies();
+  if (studies.length) open(studies);
   else services.uiNotificationService.show({ title: words.next, message: words.none, type: "info" });
 }
 
-async function nextStudy() {
+async function nextStudies() {
   const query = narrowing();
   query.set("after", currentStudy());
   const response = await fetch(`${next}?${query}`);
-  return response.ok ? (await response.json()).study : "";
+  return response.ok ? (await response.json()).studies : [];
 }
 
 async function fetchAhead() {
   try {
-    const study = await nextStudy();
-    if (study) await prefetchStudy(study);
+    for (const study of await nextStudies()) await prefetchStudy(study);
   } catch {
     // Nobody has asked for it yet.
   }
