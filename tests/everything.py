@@ -39,7 +39,7 @@ STATIC = (
     Check("Format (ruff)", tool("ruff", "format", "--check", "--quiet", ".")),
     Check("Lint (ruff)", tool("ruff", "check", "--quiet", ".")),
     Check("Arrows (import-linter)", tool("lint-imports")),
-    Check("Templates, format (djlint)", tool("djlint", "templates", "--check", "--quiet")),
+    Check("Templates, format (djlint)", tool("djlint", "templates", "--check")),
     Check("Templates, lint (djlint)", tool("djlint", "templates", "--lint", "--quiet")),
     Check(
         "OpenAPI schema",

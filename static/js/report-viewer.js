@@ -150,7 +150,7 @@ function open(studies, to, keep = false) {
 function show(event) {
   const link = event.target.closest("[data-show]");
   if (!link || event.ctrlKey || event.metaKey) return;
-  const studies = link.dataset.show.split(" ").filter(Boolean);
+  const studies = link.dataset.show.split(",");
   const apart = windows().find(([, one]) => one.name === WINDOW);
   const inside = [...viewers.entries()].find(([, one]) => one.frame);
   const wantsWindow = link.matches("[data-viewer]");
