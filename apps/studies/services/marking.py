@@ -212,7 +212,10 @@ def _documents(study: Study) -> Iterator[_Document]:
 
 
 def _own(study: Study, user: User) -> list[_Document]:
-    """The user's own lists, oldest first; several of one title until one of them is settled."""
+    """The user's own lists, oldest first; several of one title until one of them is settled.
+
+    Indexing holds the study's row: keys go up in the order of the commits.
+    """
     rows = Instance.objects.filter(
         series__series_instance_uid=series_of(study, user), sop_class_uid=KEY_OBJECTS
     )
