@@ -1,5 +1,6 @@
 """PostgreSQL and Redis for tests: real servers on free ports, in folders that go away."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ from tests.prepare import find_program
 from tests.waiting import listens
 
 START_SECONDS = 60
+_PORTS = range(20_000, 32_000)
+_LAST_PORT = Path(tempfile.gettempdir()) / f"openpacs-test-port-{os.getuid()}"
 
 
 class NoServer(Exception):
@@ -22,10 +25,27 @@ class NoServer(Exception):
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody had a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port that nobody has, and that nobody is given before the others had their turn.
+
+    From below those that the kernel gives away (32768 and up): it may take a while until the
+    server that it is for listens, and another test's would answer there meanwhile.
+    """
+    with _LAST_PORT.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # of all processes of this machine
+        file.seek(0)
+        turn = _PORTS.index(int(file.read() or _PORTS[0]))
+        port: int = next(one for one in (*_PORTS[turn + 1 :], *_PORTS[: turn + 1]) if _is_free(one))
+        file.truncate(0)
+        file.write(str(port))
+    return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 # The tests' data need not outlive the machine.
