@@ -87,18 +87,17 @@ def open_several(request: HttpRequest) -> HttpResponseBase:
     return _opened(chosen.studies)
 
 
-def _opened(studies: Iterable[Study]) -> HttpResponseBase:
+def _opened(studies: Iterable[Study], **more: str) -> HttpResponseBase:
     uids = ",".join(study.study_instance_uid for study in studies)
-    return redirect(f"{reverse('viewer:page')}viewer?{urlencode({'StudyInstanceUIDs': uids})}")
+    query = urlencode({"StudyInstanceUIDs": uids, **more})
+    return redirect(f"{reverse('viewer:page')}viewer?{query}")
 
 
 @require_safe
 def compare(request: HttpRequest, study_instance_uid: str, prior: str) -> HttpResponseBase:
     """Send the user to the viewer with a study and a prior of it side by side."""
     both = [seen_study(request, study_instance_uid), seen_study(request, prior)]
-    uids = ",".join(one.study_instance_uid for one in both)
-    query = urlencode({"StudyInstanceUIDs": uids, "hangingProtocolId": COMPARING})
-    return redirect(f"{reverse('viewer:page')}viewer?{query}")
+    return _opened(both, hangingProtocolId=COMPARING)
 
 
 @require_safe

@@ -12,7 +12,7 @@ const GREETING_MS = 5000; // a viewer that misses several is gone
 const MISSES = 3;
 const WAIT_MS = 250; // for a window that is there already, before the frame is loaded
 const desk = document.querySelector("[data-desk]");
-const own = desk ? desk.dataset.studies.split(" ").filter(Boolean) : [];
+const own = desk ? desk.dataset.studies.split(",").filter(Boolean) : [];
 const frame = document.querySelector("[data-viewer-frame]");
 const frameName = `openpacs-frame-${Date.now().toString(36)}`;
 const verdicts = new Map(own.map((uid) => [uid, "same"])); // study -> same, foreign, asked

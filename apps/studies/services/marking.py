@@ -173,10 +173,10 @@ def _settled(
         now = change.lists()
         mine = [one for one in now if one.instance.sop_instance_uid == made]
         earlier = [one for one in now if not mine or one.instance.pk < mine[0].instance.pk]
-        if [one.instance.pk for one in earlier[:1]] != [one.instance.pk for one in before]:
+        overtaken = [one.instance.pk for one in earlier[:1]] != [one.instance.pk for one in before]
+        # Where it is gone, a change that was settled first has taken it over or put it aside.
+        if overtaken or (made and not mine):
             _supersede(change, mine)
-            return False
-        if made and not mine:  # taken over, or put aside, by a change that was settled first
             return False
         _supersede(change, earlier)
         _note(change, counts)
